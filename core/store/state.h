@@ -1,0 +1,108 @@
+/* The state: all records in memory, made durable by a store plugin in batches of transactions.
+ *
+ * Two views: *committed* (durable; what REST, agents and reconcilers see) and *head* (committed and
+ * what is on its way; what commands are checked against). One batch is at the store, one is
+ * forming; it closes when the store is free, or at 4,096 operations or 4 MiB.
+ *
+ * Everything is [loop]. The store plugin's blocking calls run on a thread of their own (on a
+ * virtual loop: inline, later in simulated time). */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include "base/error.h"
+#include "loop/loop.h"
+#include "store/record.h"
+
+#include <orchestrator/store.h>
+
+struct state;
+enum state_view { STATE_COMMITTED = 1, STATE_HEAD };
+
+struct state_config {
+    struct loop *loop;
+    const struct record_kind *const *kinds; /* KIND_COUNT of them, by id */
+    const struct orch_store_v1 *store;      /* the plugin's table, and how to open it: */
+    void *module;
+    const struct orch_host *host;
+    const char *config_json;
+    const char *state_directory;
+};
+struct state *state_create(const struct state_config *config);
+/* Opens the store and loads everything; `opened` runs on the loop. A first start makes the cluster's
+ * uid. Raises the stored bound of `seq`, so that numbers of before a crash are never given again. */
+void state_open(struct state *state, void (*opened)(void *argument, const struct error *error),
+                void *argument);
+/* Ends the batch under way, then closes the store; nothing is accepted any more. */
+void state_close(struct state *state, void (*closed)(void *argument), void *argument);
+void state_destroy(struct state *state);
+
+const char *state_cluster_uid(const struct state *state);
+uint64_t state_fence(const struct state *state); /* grows with each start */
+uint64_t state_seq(const struct state *state);   /* the latest number given and committed */
+/* A number for a change of soft state. Durable bound raised ahead; never repeats after a crash. */
+uint64_t state_next_seq(struct state *state);
+
+/* The version of the record equal to `probe`, borrowed until the loop's next turn; NULL: none. */
+const struct record *state_find(struct state *state, enum state_view view,
+                                const struct record *probe);
+/* In key order. Begin with the first record >= probe (NULL: the first of `kind`). Survives changes
+ * between calls only if it is sought again. */
+struct state_cursor {
+    struct state *state;
+    enum state_view view;
+    enum record_kind_id kind;
+    void *impl[4];
+};
+void state_seek(struct state *state, enum state_view view, enum record_kind_id kind,
+                const struct record *probe, struct state_cursor *out);
+const struct record *state_next(struct state_cursor *cursor); /* NULL at the end */
+size_t state_count(const struct state *state, enum record_kind_id kind); /* committed */
+
+/* Who caused a transaction; copied. */
+struct origin {
+    const char *by;         /* "key:admin", "controller/deployment", "node/node-1" */
+    const char *request_id; /* NULL: not from a request */
+    uint64_t cause_event;   /* seq of the event that led here; 0: none */
+};
+enum event_severity { EVENT_NORMAL = 1, EVENT_WARNING };
+
+/* A transaction is built and submitted in one turn. */
+struct txn;
+struct txn *txn_begin(struct state *state, struct origin origin);
+void txn_put(struct txn *txn, struct record *take_record); /* its seq is set here */
+void txn_delete(struct txn *txn, const struct record *record);
+/* An event about `object` ("deployments/web"); the message may be long, it is cut at 1 KiB. Returns
+ * the event's seq. Events are kept, bounded: the oldest go (10,000 by default). */
+uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *reason,
+                   const char *object, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* The audit entry of a user's change rides in the same transaction. */
+void txn_audit(struct txn *txn, const char *verb, const char *object, const char *detail);
+bool txn_is_empty(const struct txn *txn);
+void txn_abort(struct txn *txn); /* NULL is fine */
+/* Durable: its versions become the committed ones, subscribers hear of each change, then `done`
+ * with NULL. Refused, or unknown: dropped, `done` with the error. An empty one is done at once (in
+ * a later turn). `done` may be NULL. Frees the transaction. */
+void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error *error),
+                void *argument);
+
+/* False while both batches are full, while the outcome of one is being read back, or after a failed
+ * fsync: users are told 503, controllers wait for `state_notify_ready`. */
+bool state_ready(const struct state *state, struct error *why);
+void state_notify_ready(struct state *state, struct loop_task *task);
+
+/* Called in commit order for each record changed. `before` NULL: added; `after` NULL: removed. */
+struct state_subscriber {
+    void (*changed)(void *argument, const struct record *before, const struct record *after);
+    void *argument;
+    struct state_subscriber *next;
+};
+void state_subscribe(struct state *state, struct state_subscriber *subscriber);
+
+struct state_figures {
+    uint64_t commits, transactions, operations, refused;
+    uint64_t last_commit_ns, longest_commit_ns, pending_operations, bytes;
+};
+void state_read_figures(const struct state *state, struct state_figures *out);
+
+#endif
