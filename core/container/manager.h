@@ -1,0 +1,60 @@
+/* The container manager: owns container records and their soft state, turns reports of agents into
+ * both, and takes containers away in the right order (out of the tables, acknowledged, drained, then
+ * stopped). All [loop]. */
+#ifndef CONTAINER_MANAGER_H
+#define CONTAINER_MANAGER_H
+
+#include "container/container.h"
+#include "node/messages.h"
+#include "store/write.h"
+
+struct container_manager;
+struct container_events { /* what others must hear; set once by the daemon's wiring */
+    /* Record or soft state changed in a way that its deployment must look at. */
+    void (*changed)(void *argument, const struct container *container);
+    /* Readiness, address or intent changed: endpoints must be published again. */
+    void (*endpoints_changed)(void *argument, const char *deployment);
+    /* Its assignment must be sent to its node again. `container` NULL: the record is gone. */
+    void (*assign)(void *argument, const char *node, const char *id,
+                   const struct container *container);
+    /* Resources came free. */
+    void (*freed)(void *argument, const char *node);
+    void *argument;
+};
+struct container_manager *container_manager_create(struct loop *loop, struct state *state);
+void container_manager_set_events(struct container_manager *manager,
+                                  const struct container_events *events);
+void container_manager_destroy(struct container_manager *manager);
+void container_manager_start(struct container_manager *manager); /* after the state is loaded */
+
+/* Committed records. */
+const struct container *container_manager_find(struct container_manager *manager, const char *id);
+/* Next in key order after `after` (NULL: the first), of one deployment (NULL: all). */
+const struct container *container_manager_next(struct container_manager *manager,
+                                               const char *deployment,
+                                               const struct container *after);
+/* The soft state; a default one for a record not yet reported. Never NULL. */
+const struct container_status *container_manager_status(struct container_manager *manager,
+                                                        const struct container *container);
+/* Reports of an agent, already decoded. A full one also tells what is not there. */
+void container_manager_report(struct container_manager *manager, const char *node,
+                              const struct report *report);
+/* The node is lost (true) or back. */
+void container_manager_node_lost(struct container_manager *manager, const char *node, bool lost);
+/* Puts the end of `container` into the transaction: intent STOP. */
+void container_manager_stop(struct container_manager *manager, struct txn *txn,
+                            const struct container *container, const char *reason);
+/* May the agent be told to stop it? The service manager says so once every proxy has let go. */
+void container_manager_drained(struct container_manager *manager, const char *id);
+bool container_manager_is_drained(struct container_manager *manager, const char *id);
+/* REST: DELETE replaces it, drained; restart makes a new incarnation on the spot. */
+bool container_manager_delete(struct container_manager *manager, const char *id,
+                              const struct write_request *request, write_done *done,
+                              void *argument, struct error *error);
+bool container_manager_restart(struct container_manager *manager, const char *id,
+                               const struct write_request *request, write_done *done,
+                               void *argument, struct error *error);
+/* Count by enum container_state, over all. */
+void container_manager_count(struct container_manager *manager, int64_t by_state[16]);
+
+#endif

@@ -1,0 +1,91 @@
+/* Records of deployments and their revisions. */
+#ifndef DEPLOYMENT_DEPLOYMENT_H
+#define DEPLOYMENT_DEPLOYMENT_H
+
+#include "container/template.h"
+#include "store/record.h"
+
+enum deployment_mode { MODE_REPLICATED = 1, MODE_GLOBAL };
+enum rollout_strategy { STRATEGY_ROLLING = 1 };
+enum constraint_op {
+    CONSTRAINT_IN = 1,
+    CONSTRAINT_NOT_IN,
+    CONSTRAINT_EXISTS,
+    CONSTRAINT_NOT_EXISTS,
+    CONSTRAINT_GREATER,
+    CONSTRAINT_LESS
+};
+struct constraint {
+    const char *label;
+    uint8_t op;         /* enum constraint_op */
+    struct list values; /* of const char * */
+};
+struct placement {
+    const char *scheduler;   /* NULL: the configured default */
+    struct list constraints; /* struct constraint */
+    int64_t max_per_node;    /* 0: no bound */
+};
+struct rollout {
+    uint8_t strategy;
+    struct amount max_surge, max_unavailable, max_draining;
+    uint64_t min_ready_ns, progress_deadline_ns;
+    bool auto_rollback;
+};
+struct rolled_back {
+    int64_t revision; /* that was given up */
+    const char *reason, *message;
+};
+struct deployment {
+    struct record record;
+    const char *name;
+    const char *namespace_name;
+    struct list labels, annotations; /* maps */
+    uint8_t mode;
+    int64_t replicas;
+    struct container_template template;
+    struct rollout rollout;
+    struct placement placement;
+    int64_t revision_history;
+    /* INTERNAL, durable: */
+    int64_t revision;          /* in force */
+    int64_t last_revision;     /* the highest number ever given */
+    int64_t complete_revision; /* the last that was complete; 0: none */
+    bool deleting, paused;
+    bool rolled_back_in_force; /* the template is one that an automatic rollback put back */
+    const struct rolled_back *rolled_back_from; /* NULL: none */
+    int64_t revision_since_ms; /* wall clock of the change to `revision` */
+};
+struct revision {
+    struct record record;
+    const char *deployment;     /* name */
+    const char *deployment_uid;
+    int64_t number;
+    struct container_template template;
+    const char *hash;         /* of the template */
+    const char *image_pinned; /* what runtimes are given; NULL until the first pull */
+    const char *image_digest; /* NULL until then */
+    const char *cause;        /* "created", "updated", "restart", "rollback to 3" */
+};
+enum deployment_phase {
+    PHASE_DELETING = 1,
+    PHASE_PAUSED,
+    PHASE_ROLLING_BACK,
+    PHASE_COMPLETE,
+    PHASE_ROLLED_BACK,
+    PHASE_DEGRADED,
+    PHASE_PENDING,
+    PHASE_PROGRESSING
+};
+struct deployment_status { /* computed; copied by value, strings are static or in `arena` of caller */
+    uint8_t phase;
+    int64_t phase_since_ms, progressed_at_ms;
+    char reason[48], message[480];
+    int64_t revision, observed_version, desired, current, updated, ready, available, stopping,
+        restarts, failed;
+    const struct rolled_back *rolled_back_from; /* lives as long as the record */
+    uint64_t seq; /* of the latest change to the record or anything counted here */
+};
+extern const struct record_kind deployment_kind, revision_kind;
+extern const struct type deployment_type, deployment_status_type, revision_type;
+
+#endif

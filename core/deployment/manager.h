@@ -1,0 +1,75 @@
+/* The deployment manager: owns deployments and revisions, and their rules. Commands come from REST;
+ * reconciling makes and ends container records so that what runs becomes what is declared.
+ *
+ * All [loop]. Every command answers by `done` exactly once, later, or returns false with `error`
+ * at once (then `done` never runs). */
+#ifndef DEPLOYMENT_MANAGER_H
+#define DEPLOYMENT_MANAGER_H
+
+#include "deployment/deployment.h"
+#include "store/write.h"
+
+struct deployment_manager;
+struct container_manager;
+struct node_registry;
+struct scheduler;
+struct service_manager;
+struct deployment_manager_config {
+    struct loop *loop;
+    struct state *state;
+    struct container_manager *containers;
+    struct node_registry *nodes;
+    struct service_manager *services;
+    struct scheduler *scheduler;
+    uint64_t full_pass_ns; /* how often everything is looked at; 0: 30 s */
+};
+struct deployment_manager *deployment_manager_create(const struct deployment_manager_config *config);
+void deployment_manager_destroy(struct deployment_manager *manager);
+void deployment_manager_start(struct deployment_manager *manager); /* after the state is loaded */
+
+/* `wanted`: as parsed and checked, borrowed. `replicas_given` false: an existing one keeps its
+ * number, a new one has 1. */
+bool deployment_manager_write(struct deployment_manager *manager, enum write_mode mode,
+                              const struct deployment *wanted, bool replicas_given,
+                              const struct write_request *request, write_done *done,
+                              void *argument, struct error *error);
+bool deployment_manager_scale(struct deployment_manager *manager, const char *name,
+                              int64_t replicas, const struct write_request *request,
+                              write_done *done, void *argument, struct error *error);
+bool deployment_manager_restart(struct deployment_manager *manager, const char *name,
+                                const struct write_request *request, write_done *done,
+                                void *argument, struct error *error);
+bool deployment_manager_set_paused(struct deployment_manager *manager, const char *name,
+                                   bool paused, const struct write_request *request,
+                                   write_done *done, void *argument, struct error *error);
+/* `revision` 0: the one before. */
+bool deployment_manager_rollback(struct deployment_manager *manager, const char *name,
+                                 int64_t revision, const struct write_request *request,
+                                 write_done *done, void *argument, struct error *error);
+bool deployment_manager_delete(struct deployment_manager *manager, const char *name,
+                               const struct write_request *request, write_done *done,
+                               void *argument, struct error *error);
+
+/* Committed, borrowed for this turn; NULL: none. */
+const struct deployment *deployment_manager_find(struct deployment_manager *manager,
+                                                 const char *name);
+/* First deployment whose name comes after `after` (NULL: the first). */
+const struct deployment *deployment_manager_next(struct deployment_manager *manager,
+                                                 const char *after);
+const struct revision *deployment_manager_revision(struct deployment_manager *manager,
+                                                   const struct deployment *deployment,
+                                                   int64_t number);
+/* First revision with a number above `after`. */
+const struct revision *deployment_manager_next_revision(struct deployment_manager *manager,
+                                                        const struct deployment *deployment,
+                                                        int64_t after);
+/* Computed from the same commit as the record. */
+void deployment_manager_status(struct deployment_manager *manager,
+                               const struct deployment *deployment,
+                               struct deployment_status *out);
+/* Queues reconciling of one deployment (a container, node or service of it changed). */
+void deployment_manager_touch(struct deployment_manager *manager, const char *name);
+/* Something that could let waiting replicas fit has changed (capacity, labels, a stop). */
+void deployment_manager_capacity_changed(struct deployment_manager *manager);
+
+#endif

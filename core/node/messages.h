@@ -1,0 +1,112 @@
+/* Messages between the server and a node's agent. The same encoded text (JSON objects by these
+ * field tables) goes through the in-process link and over HTTP.
+ *
+ * server -> agent: struct assignment (what this node shall run) and struct endpoint_table (what its
+ * proxy shall publish). Both carry a version of their own counting from 1 at each connection; the
+ * first of a connection is full (`full`), later ones name what changed only.
+ * agent -> server: struct report. The first of a connection is full and is sent only after the first
+ * complete list of the runtime. */
+#ifndef NODE_MESSAGES_H
+#define NODE_MESSAGES_H
+
+#include "container/container.h"
+#include "node/node.h"
+#include "service/service.h"
+
+/* -- server -> agent -- */
+struct assigned_template {
+    const char *id; /* "<deployment uid>/<revision>" */
+    const char *deployment;
+    int64_t revision;
+    struct container_template template;
+    const char *image_pinned; /* NULL: resolve by pulling; then report it */
+    const char *hash;
+};
+enum assigned_intent {
+    ASSIGNED_RUN = 1, /* keep it running, restart by policy */
+    ASSIGNED_STOP     /* it is out of every table: stop signal, grace, kill, remove, report gone */
+};
+struct assigned_container {
+    const char *id, *template_id;
+    int64_t slot, revision;
+    struct list ports;   /* struct container_port, host ports filled */
+    int64_t incarnation; /* at least; the agent's own count may be higher */
+    int64_t restarts;
+    int64_t seq; /* of the record's creation */
+    uint8_t intent; /* enum assigned_intent */
+    bool failed;
+};
+struct assignment {
+    const char *cluster; /* uid; containers of another are never touched */
+    int64_t fence;       /* a lower one than seen before is ignored */
+    int64_t version;
+    int64_t store_seq; /* labels with a newer seq and no record: quarantined */
+    bool full;
+    struct list templates;  /* struct assigned_template */
+    struct list containers; /* struct assigned_container: new or changed (all, when full) */
+    struct list removed;    /* of const char *: ids without a record */
+};
+struct published_endpoint {
+    const char *container, *node, *address; /* "172.17.0.2" */
+    int64_t port, weight;
+    uint8_t state; /* enum endpoint_state: ACTIVE or DRAINING */
+};
+struct published_service {
+    const char *name, *listen, *balancer, *balancer_config;
+    uint8_t protocol; /* enum service_protocol */
+    int64_t policy_seed;
+    uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    struct list endpoints; /* struct published_endpoint: all of this service */
+};
+struct endpoint_table {
+    int64_t fence, version;
+    bool full;
+    struct list services; /* struct published_service: new or changed, each whole */
+    struct list removed;  /* of const char *: names */
+};
+
+/* -- agent -> server -- */
+struct reported_container {
+    const char *id;
+    int64_t incarnation, restarts;
+    uint8_t state; /* enum container_state: SCHEDULED .. FAILED */
+    bool ready;
+    const char *reason, *message, *address, *runtime_id;
+    int64_t exit_code; /* NUMBER_NULL: none */
+    int64_t started_at_ms, finished_at_ms, next_start_at_ms;
+    struct list ends; /* struct container_end: those since the last report */
+};
+struct reported_image {
+    const char *template_id, *image_pinned, *image_digest;
+};
+struct reported_listener {
+    const char *service;
+    bool listening;
+    const char *message;
+};
+struct reported_endpoint { /* counters, since the proxy knows the endpoint */
+    const char *service, *container;
+    int64_t in_flight, served, failed;
+};
+struct reported_drain {
+    const char *service, *container;
+    int64_t cut; /* connections closed at the deadline */
+};
+struct report {
+    const char *node;
+    bool full;      /* all containers of ours that exist; what is missing does not */
+    bool heartbeat; /* nothing but that it lives */
+    bool proxy_gone;         /* no proxy serves this node's tables now */
+    struct list node_record; /* struct node: none or one; at the start of a connection */
+    struct list containers;  /* struct reported_container */
+    struct list gone;        /* of const char *: stopped and removed, or never there */
+    struct list images;      /* struct reported_image */
+    int64_t assignment_version; /* the last one kept on disk and acted on */
+    int64_t table_version;      /* the last one that every worker of the proxy acknowledged */
+    struct list listeners;      /* struct reported_listener: changed ones (all, when full) */
+    struct list endpoints;      /* struct reported_endpoint */
+    struct list drained;        /* struct reported_drain */
+};
+extern const struct type assignment_type, endpoint_table_type, report_type;
+
+#endif

@@ -1,0 +1,62 @@
+/* The node registry: owns node records, heartbeats and the two clocks (suspect, lost), and each
+ * node's link: sends assignments and endpoint tables, hands reports to their managers. All [loop]. */
+#ifndef NODE_REGISTRY_H
+#define NODE_REGISTRY_H
+
+#include "node/link.h"
+#include "node/messages.h"
+#include "node/node.h"
+#include "store/write.h"
+
+struct node_registry;
+struct node_registry_config {
+    struct loop *loop;
+    struct state *state;
+    uint64_t suspect_after_ns, lost_after_ns; /* 3 s, 15 s */
+};
+struct node_events {
+    /* A decoded report of that node, borrowed for the call. Heartbeats do not come here. */
+    void (*report)(void *argument, const char *node, const struct report *report);
+    /* state, schedulable, labels or capacity changed */
+    void (*changed)(void *argument, const struct node *node);
+    void (*lost)(void *argument, const char *node, bool lost);
+    /* A connection began: fill a full assignment and a full table by the calls below. */
+    void (*connected)(void *argument, const char *node);
+    void *argument;
+};
+struct node_registry *node_registry_create(const struct node_registry_config *config);
+void node_registry_set_events(struct node_registry *registry, const struct node_events *events);
+void node_registry_destroy(struct node_registry *registry);
+void node_registry_start(struct node_registry *registry);
+/* Takes the server's end of a link; the node is known by its first report. */
+void node_registry_attach(struct node_registry *registry, struct link_end *take_end);
+
+const struct node *node_registry_find(struct node_registry *registry, const char *name);
+const struct node *node_registry_next(struct node_registry *registry, const char *after);
+/* Never NULL for a record's name. */
+const struct node_status *node_registry_status(struct node_registry *registry, const char *name);
+/* What container records on it reserve; kept by the container records committed (and head). */
+bool node_registry_patch(struct node_registry *registry, const char *name,
+                         const struct list *labels, const struct write_request *request,
+                         write_done *done, void *argument, struct error *error);
+bool node_registry_set_schedulable(struct node_registry *registry, const char *name,
+                                   bool schedulable, const struct write_request *request,
+                                   write_done *done, void *argument, struct error *error);
+bool node_registry_drain(struct node_registry *registry, const char *name, uint64_t deadline_ns,
+                         const struct write_request *request, write_done *done, void *argument,
+                         struct error *error);
+bool node_registry_delete(struct node_registry *registry, const char *name,
+                          const struct write_request *request, write_done *done, void *argument,
+                          struct error *error);
+
+/* Marks what must go to the node with the next message (sent once at the end of this turn). `id`
+ * NULL in assign_all: everything. */
+void node_registry_assign(struct node_registry *registry, const char *node, const char *id);
+void node_registry_assign_all(struct node_registry *registry, const char *node);
+/* Bumps the table: services named changed (NULL: all). Answers the version that holds them, to be
+ * waited for by node_registry_table_acknowledged. */
+int64_t node_registry_publish(struct node_registry *registry, const char *service);
+/* Has every proxy that counts (ready or suspect for less than the suspect time) acknowledged it? */
+bool node_registry_table_acknowledged(struct node_registry *registry, int64_t version);
+
+#endif

@@ -1,0 +1,73 @@
+/* The service manager: owns services, computes their endpoints from ready containers, publishes them
+ * to every node's proxy, and tells when a container is out of every table and drained. All [loop]. */
+#ifndef SERVICE_MANAGER_H
+#define SERVICE_MANAGER_H
+
+#include "container/manager.h"
+#include "node/registry.h"
+#include "service/service.h"
+#include "store/write.h"
+
+struct service_manager;
+struct service_manager_config {
+    struct loop *loop;
+    struct state *state;
+    struct container_manager *containers;
+    struct node_registry *nodes;
+    const char *default_balancer;
+    /* Is a balancer of that name loaded, and is its configuration right? */
+    bool (*check_balancer)(void *argument, const char *name, const char *config_json,
+                           struct error *error);
+    void *argument;
+};
+struct service_manager *service_manager_create(const struct service_manager_config *config);
+void service_manager_destroy(struct service_manager *manager);
+void service_manager_start(struct service_manager *manager);
+
+bool service_manager_write(struct service_manager *manager, enum write_mode mode,
+                           const struct service *wanted, const struct write_request *request,
+                           write_done *done, void *argument, struct error *error);
+bool service_manager_delete(struct service_manager *manager, const char *name,
+                            const struct write_request *request, write_done *done, void *argument,
+                            struct error *error);
+const struct service *service_manager_find(struct service_manager *manager, const char *name);
+const struct service *service_manager_next(struct service_manager *manager, const char *after);
+
+struct service_listener_status {
+    const char *node, *message;
+    bool listening;
+};
+struct service_endpoint_status {
+    const char *container, *node;
+    char address[64]; /* "172.17.0.2:80" */
+    uint8_t state;    /* enum endpoint_state */
+    int64_t in_flight, served, failed;
+};
+struct service_status {
+    int64_t endpoints, ready, draining;
+    uint64_t seq;
+};
+void service_manager_status(struct service_manager *manager, const struct service *service,
+                            struct service_status *out);
+/* Lists; the strings are borrowed for this turn. Answers the count; fills at most `limit`. */
+size_t service_manager_listeners(struct service_manager *manager, const struct service *service,
+                                 struct service_listener_status *out, size_t limit);
+size_t service_manager_endpoints(struct service_manager *manager, const struct service *service,
+                                 struct service_endpoint_status *out, size_t limit);
+
+/* Hooks called by the daemon's wiring. */
+void service_manager_deployment_changed(struct service_manager *manager, const char *deployment);
+void service_manager_report(struct service_manager *manager, const char *node,
+                            const struct report *report);
+void service_manager_node_changed(struct service_manager *manager, const char *node);
+/* Begins taking the container out of the tables; container_manager_drained follows once every
+ * proxy that counts has acknowledged and drained (at once when no service has it). */
+void service_manager_drain(struct service_manager *manager, const struct container *container);
+/* Is it active in every proxy that counts (or in no service at all)? A rollout waits for this
+ * before it takes an old one away. */
+bool service_manager_is_active(struct service_manager *manager, const struct container *container);
+/* The table, or its changed part, for the registry to send. */
+void service_manager_fill_table(struct service_manager *manager, const char *service,
+                                struct arena *arena, struct published_service *out);
+
+#endif

@@ -1,0 +1,23 @@
+/* Records of services. */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include "container/template.h"
+#include "store/record.h"
+
+enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP };
+struct service {
+    struct record record;
+    const char *name, *namespace_name, *deployment;
+    const char *listen; /* "127.0.0.1:8080" */
+    struct port_ref target_port; /* neither: the deployment's only port */
+    uint8_t protocol;            /* enum service_protocol */
+    const char *balancer;        /* NULL: the configured default */
+    const char *balancer_config; /* JSON text */
+    uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+};
+enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };
+extern const struct record_kind service_kind;
+extern const struct type service_type;
+
+#endif
