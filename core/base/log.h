@@ -3,7 +3,7 @@
  * LOG_INFO("container started", LOG_STR("container", id), LOG_INT("pid", pid));
  * writes {"at":"2026-11-24T10:00:00.000Z","level":"info","message":"container started",...}.
  * Every value is escaped: no control byte of a name, label or engine's message reaches the log.
- * A line is built on the stack (at most LOG_LINE_BYTES, cut with a mark) and written by one
+ * A line has about LOG_LINE_BYTES at most (then it is cut with a mark) and is written by one
  * write(2), so lines of threads never mix. [any thread] */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H

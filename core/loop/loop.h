@@ -40,7 +40,7 @@ struct loop_timer {
     void (*fire)(void *argument);
     void *argument;
     const char *name; /* static; shown when it runs long */
-    void *impl[4];
+    void *impl[6];
     uint64_t deadline_ns; /* 0: not armed */
 };
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, const char *name,
@@ -99,6 +99,13 @@ struct loop_job {
     struct loop *loop;
 };
 bool loop_offload(struct loop *loop, struct loop_job *job);
+
+/* A lane: a thread of its own for blocking work that must not wait behind the pool's; one job at a
+ * time, in order. On a virtual loop it is like loop_offload, in order. */
+struct loop_lane;
+struct loop_lane *loop_lane_create(struct loop *loop);
+void loop_lane_destroy(struct loop_lane *lane); /* waits for the job under way */
+bool loop_lane_offload(struct loop_lane *lane, struct loop_job *job);
 
 /* Lag: how long due work waited for its turn. Read by /metrics. [any] */
 struct loop_lag {

@@ -44,7 +44,6 @@ enum field_flags {
     FIELD_INTERNAL = 1 << 3,  /* stored, never shown or accepted */
     FIELD_SOFT = 1 << 4,      /* shown, never stored */
     FIELD_INLINE = 1 << 5,
-    FIELD_INTERN = 1 << 6,    /* a packed record shares this string with others */
     FIELD_SECRET = 1 << 7,    /* never printed, but in the stored form */
     FIELD_RESERVED = 1 << 8,  /* a known name that is refused: "not built yet" */
     FIELD_ALLOW_NONE = 1 << 9,/* CPU, MEMORY: the word "none" gives NUMBER_NONE */
@@ -105,7 +104,11 @@ struct type {
 struct schema_position {
     int line, column; /* 0: not known */
 };
-struct schema_positions; /* side table json_t* -> position; config/ makes it */
+struct schema_positions; /* side table json_t* -> position */
+struct schema_positions *schema_positions_create(void);
+void schema_positions_destroy(struct schema_positions *positions);
+void schema_positions_add(struct schema_positions *positions, const json_t *value, int line,
+                          int column);
 struct schema_position schema_positions_find(const struct schema_positions *positions,
                                              const json_t *value);
 
@@ -136,12 +139,19 @@ bool schema_read_input(const struct type *type, const json_t *value, const char 
 bool schema_was_given(const json_t *value, const char *name);
 
 /* Records. Unknown members are ignored (a newer minor wrote them), malformed text is an error. */
+/* A JSON body: strict UTF-8, an object, no duplicate keys, at most `depth` deep, nothing after it.
+ * The caller owns *out. */
+bool schema_parse_body(const char *bytes, size_t length, int depth, json_t **out,
+                       struct error *error);
+/* RFC 7396. A new value; the arguments are left alone. */
+json_t *schema_merge_patch(const json_t *target, const json_t *patch);
+
 bool schema_read_stored(const struct type *type, const char *json, size_t length,
                         struct arena *arena, void *out, struct error *error);
 enum schema_form {
-    SCHEMA_STORED = 1, /* durable fields that differ from their default */
-    SCHEMA_SHOWN = 2,  /* all that REST shows, defaults included */
-    SCHEMA_MESSAGE = 3 /* between daemon and agent: all but READ_ONLY-less defaults, INTERNAL too */
+    SCHEMA_STORED = 1, /* records and messages: numbers plain, zero values without default left out */
+    SCHEMA_SHOWN,      /* all that REST shows, defaults included */
+    SCHEMA_DECLARED    /* what users declare: no READ_ONLY, INTERNAL or SOFT fields */
 };
 /* Appends a JSON object. */
 void schema_write(const struct type *type, const void *value, enum schema_form form,
@@ -151,19 +161,17 @@ void schema_write(const struct type *type, const void *value, enum schema_form f
 bool schema_write_members(const struct type *type, const void *value, enum schema_form form,
                           bool first, struct text *out);
 
-/* A deep copy as one malloc block (struct first), freed by schema_unpack_free; INTERN strings are
- * shared, counted and freed with their last user. `extra` zeroed bytes are kept in front of it:
- * none for plain values. */
-void *schema_pack(const struct type *type, const void *value);
-void schema_pack_free(const struct type *type, void *packed);
-size_t schema_pack_bytes(const struct type *type, const void *value);
+/* A deep copy as one malloc block (struct first), freed with free(). `bytes` may be NULL. */
+void *schema_pack(const struct type *type, const void *value, size_t *bytes);
+/* A deep copy of the pointed-to parts into an arena; `to` gets the struct. */
+void schema_copy(const struct type *type, const void *value, struct arena *arena, void *to);
 /* Deep comparison of what users declare: skips READ_ONLY, INTERNAL and SOFT fields. */
 bool schema_equal(const struct type *type, const void *a, const void *b);
-/* SHA-256 over the SHOWN form: identity of a template. */
+/* SHA-256 over the DECLARED form: identity of a template. */
 void schema_hash(const struct type *type, const void *value, char hex[65]);
 
-/* JSON Schema (OpenAPI 3.1 dialect) of a type, as an object text; types are referred to by
- * "#/components/schemas/NAME". */
+/* JSON Schema (OpenAPI 3.1 dialect) of a type, as an object text, nested types in place. */
+
 void schema_describe(const struct type *type, struct text *out);
 
 /* Numbers as REST writes them: "250m"/"4", the largest binary unit that divides. */

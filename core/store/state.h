@@ -26,6 +26,7 @@ struct state_config {
     const struct orch_host *host;
     const char *config_json;
     const char *state_directory;
+    size_t event_limit; /* events kept; 0: 10,000 */
 };
 struct state *state_create(const struct state_config *config);
 /* Opens the store and loads everything; `opened` runs on the loop. A first start makes the cluster's

@@ -1,0 +1,261 @@
+#include "loop/impl.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+uint64_t loop_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+void loop_init(struct loop *loop, const struct loop_ops *ops)
+{
+    loop->ops = ops;
+    queue_init(&loop->posted, SIZE_MAX);
+    pthread_mutex_init(&loop->lag_lock, NULL);
+    loop->thread = pthread_self();
+}
+
+void loop_finish(struct loop *loop)
+{
+    queue_take_all(&loop->posted); /* tasks are their posters' memory */
+    queue_finish(&loop->posted);
+    pthread_mutex_destroy(&loop->lag_lock);
+}
+
+void loop_destroy(struct loop *loop)
+{
+    if (loop)
+        loop->ops->destroy(loop);
+}
+
+void loop_run(struct loop *loop)
+{
+    loop->thread = pthread_self();
+    atomic_store(&loop->running, true);
+    loop->ops->run(loop);
+    atomic_store(&loop->running, false);
+}
+
+void loop_stop(struct loop *loop)
+{
+    atomic_store(&loop->stop, true);
+    loop->ops->wake(loop);
+}
+
+uint64_t loop_now_ns(struct loop *loop)
+{
+    return loop->now_ns;
+}
+
+void loop_refresh_now(struct loop *loop)
+{
+    loop->ops->refresh_now(loop);
+}
+
+int64_t loop_wall_ms(struct loop *loop)
+{
+    return loop->ops->wall_ms(loop);
+}
+
+uint64_t loop_random(struct loop *loop)
+{
+    return loop->random.next(loop->random.context);
+}
+
+struct random_source loop_random_source(struct loop *loop)
+{
+    return loop->random;
+}
+
+bool loop_is_current(struct loop *loop)
+{
+    return pthread_equal(loop->thread, pthread_self());
+}
+
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, const char *name,
+                     void (*fire)(void *argument), void *argument)
+{
+    *timer = (struct loop_timer){.loop = loop, .name = name, .fire = fire, .argument = argument};
+}
+
+void loop_timer_start(struct loop_timer *timer, uint64_t delay_ns)
+{
+    assert(timer->loop);
+    loop_timer_stop(timer);
+    timer->deadline_ns = timer->loop->now_ns + delay_ns;
+    if (!timer->deadline_ns)
+        timer->deadline_ns = 1;
+    timer->loop->ops->timer_start(timer);
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+    if (!timer->deadline_ns)
+        return;
+    timer->loop->ops->timer_stop(timer);
+    timer->deadline_ns = 0;
+}
+
+bool loop_timer_armed(const struct loop_timer *timer)
+{
+    return timer->deadline_ns != 0;
+}
+
+void loop_io_init(struct loop_io *io, struct loop *loop, const char *name,
+                  void (*ready)(void *argument, int fd, unsigned events), void *argument)
+{
+    *io = (struct loop_io){
+        .loop = loop, .name = name, .ready = ready, .argument = argument, .fd = -1};
+}
+
+void loop_io_set(struct loop_io *io, int fd, unsigned events)
+{
+    io->loop->ops->io_set(io, fd, events);
+    io->fd = fd;
+    io->events = events;
+}
+
+void loop_post(struct loop *loop, struct loop_task *task)
+{
+    bool was_empty = false;
+    bool accepted = queue_push(&loop->posted, &task->node, &was_empty);
+    assert(accepted);
+    if (was_empty)
+        loop->ops->wake(loop);
+}
+
+void loop_account(struct loop *loop, const char *name, uint64_t begun_ns, uint64_t ended_ns)
+{
+    uint64_t spent = ended_ns - begun_ns;
+    pthread_mutex_lock(&loop->lag_lock);
+    loop->lag.total_ns += spent;
+    if (spent > 2 * NS_PER_MS)
+        loop->lag.over_2ms++;
+    if (spent > loop->lag.longest_ns) {
+        loop->lag.longest_ns = spent;
+        strncpy(loop->lag.longest_name, name ? name : "?", sizeof loop->lag.longest_name - 1);
+    }
+    pthread_mutex_unlock(&loop->lag_lock);
+    if (spent > 50 * NS_PER_MS)
+        LOG_WARN("a callback held the loop", LOG_STR("callback", name),
+                 LOG_INT("microseconds", spent / NS_PER_US));
+}
+
+void loop_read_lag(struct loop *loop, struct loop_lag *out)
+{
+    pthread_mutex_lock(&loop->lag_lock);
+    *out = loop->lag;
+    loop->lag.longest_ns = 0;
+    loop->lag.longest_name[0] = 0;
+    pthread_mutex_unlock(&loop->lag_lock);
+}
+
+void loop_run_posted(struct loop *loop)
+{
+    struct queue_node *node = queue_take_all(&loop->posted);
+    while (node) {
+        struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
+        node = node->next; /* before run: the task may go away in it */
+        const char *name = task->name;
+        uint64_t begun = loop_clock_ns();
+        task->run(task);
+        loop_account(loop, name, begun, loop_clock_ns());
+    }
+}
+
+void loop_slice_init(struct loop_slice *slice, struct loop *loop, const char *name,
+                     bool (*step)(void *argument), void *argument)
+{
+    *slice = (struct loop_slice){.loop = loop, .name = name, .step = step, .argument = argument};
+}
+
+void loop_slice_start(struct loop_slice *slice)
+{
+    struct loop *loop = slice->loop;
+    if (slice->queued)
+        return;
+    slice->queued = true;
+    slice->next = NULL;
+    if (loop->slices_last)
+        loop->slices_last->next = slice;
+    else
+        loop->slices = slice;
+    loop->slices_last = slice;
+    loop->ops->slices_wanted(loop, true);
+}
+
+void loop_slice_stop(struct loop_slice *slice)
+{
+    struct loop *loop = slice->loop;
+    if (!slice->queued)
+        return;
+    struct loop_slice **link = &loop->slices, *last = NULL;
+    while (*link != slice) {
+        last = *link;
+        link = &(*link)->next;
+    }
+    *link = slice->next;
+    if (loop->slices_last == slice)
+        loop->slices_last = last;
+    slice->queued = false;
+    if (!loop->slices)
+        loop->ops->slices_wanted(loop, false);
+}
+
+void loop_run_slices(struct loop *loop)
+{
+    struct loop_slice *slice = loop->slices;
+    if (!slice)
+        return;
+    loop_slice_stop(slice);
+    uint64_t begun = loop_clock_ns();
+    const char *name = slice->name;
+    bool more = slice->step(slice->argument);
+    loop_account(loop, name, begun, loop_clock_ns());
+    if (more)
+        loop_slice_start(slice);
+}
+
+bool loop_offload(struct loop *loop, struct loop_job *job)
+{
+    job->loop = loop;
+    return loop->ops->offload(loop, job);
+}
+
+struct loop_lane {
+    struct loop *loop;
+    struct pool *pool; /* NULL on a virtual loop */
+};
+
+struct loop_lane *loop_lane_create(struct loop *loop)
+{
+    struct loop_lane *lane = memory_alloc(sizeof *lane);
+    lane->loop = loop;
+    if (loop->ops->threads)
+        lane->pool = pool_create(1);
+    return lane;
+}
+
+void loop_lane_destroy(struct loop_lane *lane)
+{
+    if (!lane)
+        return;
+    pool_destroy(lane->pool);
+    free(lane);
+}
+
+bool loop_lane_offload(struct loop_lane *lane, struct loop_job *job)
+{
+    job->loop = lane->loop;
+    if (!lane->loop->ops->threads)
+        return lane->loop->ops->offload(lane->loop, job);
+    return lane->pool && pool_submit(lane->pool, job);
+}

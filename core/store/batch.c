@@ -1,0 +1,270 @@
+/* Batches: one at the store, one forming. */
+#include "store/impl.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void batch_destroy(struct batch *batch)
+{
+    free(batch);
+}
+
+/* -- on the store thread -- */
+
+struct encoded {
+    struct orch_store_op *ops;
+    struct text *texts; /* key and value of each */
+    size_t count;
+};
+
+static void encode_change(const struct change *change, struct text *key, struct text *value,
+                          struct orch_store_op *op)
+{
+    const struct record *record = change->after ? change->after : change->before;
+    text_append_string(key, record->kind->prefix);
+    record->kind->key(record, key);
+    if (change->after)
+        schema_write(record->kind->type, record, SCHEMA_STORED, value);
+    *op = (struct orch_store_op){.kind = change->after ? ORCH_STORE_PUT : ORCH_STORE_DELETE,
+                                 .key = {key->data, key->length},
+                                 .value = {value->data, value->length}};
+}
+
+static void apply(struct loop_job *job)
+{
+    struct batch *batch = CONTAINER_OF(job, struct batch, job);
+    struct state *state = batch->state;
+    size_t txn_count = 0, at = 0, n = 0;
+    for (struct txn *txn = batch->first; txn; txn = txn->next)
+        txn_count++;
+    struct orch_store_txn *txns = memory_alloc(txn_count * sizeof *txns);
+    struct orch_store_op *ops = memory_alloc(batch->operations * sizeof *ops);
+    struct text *texts = memory_alloc(2 * batch->operations * sizeof *texts);
+    for (struct txn *txn = batch->first; txn; txn = txn->next, n++) {
+        txns[n] = (struct orch_store_txn){.size = sizeof *txns,
+                                          .expected_head = txn->expected_head,
+                                          .new_head = txn->new_head,
+                                          .fence = state->fence,
+                                          .ops = {ops + at, (uint32_t)txn->count, sizeof *ops}};
+        for (size_t i = 0; i < txn->count; i++, at++)
+            encode_change(&txn->changes[i], &texts[2 * at], &texts[2 * at + 1], &ops[at]);
+    }
+    struct orch_store_batch request = {.size = sizeof request,
+                                       .txns = {txns, (uint32_t)txn_count, sizeof *txns}};
+    struct orch_error error = {.size = sizeof error};
+    batch->status = state->config.store->apply(state->store, &request, &batch->applied, &error);
+    if (batch->applied > txn_count)
+        batch->applied = (uint32_t)txn_count;
+    snprintf(batch->message, sizeof batch->message, "%s", error.message);
+    for (size_t i = 0; i < 2 * batch->operations; i++)
+        text_finish(&texts[i]);
+    free(texts);
+    free(ops);
+    free(txns);
+}
+
+static void read_back(struct loop_job *job)
+{
+    struct batch *batch = CONTAINER_OF(job, struct batch, job);
+    struct orch_store_head head = {.size = sizeof head};
+    struct orch_error error = {.size = sizeof error};
+    batch->head_known = batch->state->config.store->head(batch->state->store, &head, &error) ==
+                        ORCH_OK;
+    batch->head = head.head;
+}
+
+/* -- on the loop -- */
+
+static void drop_all(struct state *state, struct txn *first, const struct error *error)
+{
+    while (first) {
+        struct txn *next = first->next;
+        state->figures.refused++;
+        txn_drop(first, error);
+        first = next;
+    }
+}
+
+/* The rest of the batch did not happen, nor may what was built on it. */
+static void refuse_rest(struct state *state, struct txn *rest, enum error_code code,
+                        const char *message)
+{
+    struct error error;
+    error_set(&error, code, "the store refused the change: %s", message);
+    struct batch *forming = state->forming;
+    state->forming = NULL;
+    /* Heads first, so that no `done` sees a version that is gone. */
+    drop_all(state, rest, &error);
+    if (forming) {
+        drop_all(state, forming->first, &error);
+        batch_destroy(forming);
+    }
+}
+
+static struct txn *commit_prefix(struct state *state, struct txn *txn, uint32_t count)
+{
+    for (; count && txn; count--) {
+        struct txn *next = txn->next;
+        state->head = txn->new_head;
+        state->figures.transactions++;
+        state->figures.operations += txn->count;
+        txn_commit(txn);
+        txn = next;
+    }
+    return txn;
+}
+
+static void finish_batch(struct state *state, struct batch *batch)
+{
+    uint64_t took = loop_now_ns(state->loop) - batch->begun_ns;
+    state->figures.commits++;
+    state->figures.last_commit_ns = took;
+    if (took > state->figures.longest_commit_ns)
+        state->figures.longest_commit_ns = took;
+    state->at_store = NULL;
+    batch_destroy(batch);
+    state_flush(state);
+    state_tell_ready(state);
+    state_maybe_close(state);
+}
+
+static void read_back_done(struct loop_job *job)
+{
+    struct batch *batch = CONTAINER_OF(job, struct batch, job);
+    struct state *state = batch->state;
+    if (!batch->head_known) {
+        /* Stays unknown: callers are told so, nothing is written until it has been read. */
+        struct error error;
+        error_set(&error, ERROR_UNKNOWN_OUTCOME,
+                  "the store does not answer; whether the change was made is not known");
+        for (struct txn *txn = batch->first; txn; txn = txn->next)
+            if (txn->done) {
+                txn->done(txn->argument, &error);
+                txn->done = NULL;
+            }
+        loop_timer_start(&state->readback, NS_PER_SECOND);
+        return;
+    }
+    uint32_t count = 0;
+    for (struct txn *txn = batch->first; txn && txn->new_head <= batch->head; txn = txn->next)
+        count++;
+    state->unknown = false;
+    state->trouble[0] = 0;
+    struct txn *rest = commit_prefix(state, batch->first, count);
+    batch->first = NULL;
+    if (rest)
+        refuse_rest(state, rest, ERROR_UNAVAILABLE, batch->message);
+    LOG_INFO("the store's head was read back", LOG_INT("head", batch->head));
+    finish_batch(state, batch);
+}
+
+static void start_read_back(void *argument)
+{
+    struct state *state = argument;
+    state->at_store->job = (struct loop_job){
+        .work = read_back, .done = read_back_done, .name = "store head"};
+    if (!loop_lane_offload(state->lane, &state->at_store->job))
+        loop_timer_start(&state->readback, NS_PER_SECOND);
+}
+
+static void applied(struct loop_job *job)
+{
+    struct batch *batch = CONTAINER_OF(job, struct batch, job);
+    struct state *state = batch->state;
+    struct txn *rest = commit_prefix(state, batch->first, batch->applied);
+    batch->first = rest;
+    if (batch->status == ORCH_OK) {
+        assert(!rest && "the store said OK and applied less");
+        finish_batch(state, batch);
+        return;
+    }
+    LOG_ERROR("the store refused a batch", LOG_INT("status", batch->status),
+              LOG_STR("message", batch->message), LOG_INT("applied", batch->applied));
+    if (batch->status == ORCH_E_UNKNOWN || batch->status == ORCH_PENDING) {
+        state->unknown = true;
+        snprintf(state->trouble, sizeof state->trouble, "the outcome of a write is not known: %s",
+                 batch->message);
+        if (!state->readback.loop)
+            loop_timer_init(&state->readback, state->loop, "store head", start_read_back, state);
+        start_read_back(state);
+        return;
+    }
+    if (batch->status == ORCH_E_FENCED || batch->status == ORCH_E_CONFLICT) {
+        state->fenced = true;
+        snprintf(state->trouble, sizeof state->trouble, "another daemon has written: %s",
+                 batch->message);
+    }
+    refuse_rest(state, rest, ERROR_UNAVAILABLE, batch->message);
+    batch->first = NULL;
+    finish_batch(state, batch);
+}
+
+void state_flush(struct state *state)
+{
+    struct batch *batch = state->forming;
+    if (state->at_store || !batch || !batch->first || state->unknown)
+        return;
+    state->forming = NULL;
+    state->at_store = batch;
+    batch->begun_ns = loop_now_ns(state->loop);
+    batch->job = (struct loop_job){.work = apply, .done = applied, .name = "store apply"};
+    if (loop_lane_offload(state->lane, &batch->job))
+        return;
+    struct txn *first = batch->first;
+    state->at_store = NULL;
+    batch_destroy(batch);
+    refuse_rest(state, first, ERROR_UNAVAILABLE, "its thread does not run");
+}
+
+static void empty_done(struct loop_task *task)
+{
+    struct batch *holder = CONTAINER_OF(task, struct batch, job.completion);
+    struct txn *txn = holder->first;
+    if (txn->done)
+        txn->done(txn->argument, NULL);
+    txn_destroy(txn);
+    batch_destroy(holder);
+}
+
+static void submit_empty(struct txn *txn)
+{
+    struct batch *holder = memory_alloc(sizeof *holder);
+    holder->first = txn;
+    holder->job.completion = (struct loop_task){.run = empty_done, .name = "empty transaction"};
+    loop_post(txn->state->loop, &holder->job.completion);
+}
+
+void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error *error),
+                void *argument)
+{
+    struct state *state = txn->state;
+    txn->done = done;
+    txn->argument = argument;
+    if (!txn->count) {
+        submit_empty(txn);
+        return;
+    }
+    if (!state->forming) {
+        state->forming = memory_alloc(sizeof *state->forming);
+        state->forming->state = state;
+    }
+    struct batch *batch = state->forming;
+    txn->expected_head = batch->last ? batch->last->new_head
+                         : state->at_store && state->at_store->last ? state->at_store->last->new_head
+                                                                    : state->head;
+    txn->new_head = ++state->seq;
+    txn->next = NULL;
+    if (batch->last)
+        batch->last->next = txn;
+    else
+        batch->first = txn;
+    batch->last = txn;
+    batch->operations += txn->count;
+    state_arrange_turn_end(state);
+    if (state->seq + (1 << 18) > state->seq_bound)
+        state_raise_bound(state);
+}

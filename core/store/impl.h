@@ -1,0 +1,109 @@
+/* The state's own data. Private to this folder. */
+#ifndef STORE_IMPL_H
+#define STORE_IMPL_H
+
+#include "store/event.h"
+#include "store/state.h"
+
+/* One key: its committed version and the newest on its way; each holds a reference. Equal when
+ * nothing is pending; NULL committed: being added; NULL head: being removed. */
+struct index_entry {
+    const struct record *committed, *head;
+};
+/* Sorted blocks of entries: work per insertion is one block's shift, and now and then a split that
+ * shifts one pointer per block (2,000,000 records: 250 KB). */
+enum { INDEX_BLOCK = 128 };
+struct index_block {
+    uint32_t count;
+    struct index_entry entries[INDEX_BLOCK];
+};
+struct index {
+    const struct record_kind *kind;
+    struct index_block **blocks;
+    size_t block_count, block_room, committed_count;
+};
+struct index_position {
+    size_t block;
+    uint32_t entry;
+};
+/* First entry not before `probe` (NULL: the first of all). False: there is none. */
+bool index_seek(const struct index *index, const struct record *probe,
+                struct index_position *position);
+struct index_entry *index_find(const struct index *index, const struct record *probe);
+struct index_entry *index_insert(struct index *index, const struct record *probe);
+void index_remove(struct index *index, const struct record *probe);
+void index_finish(struct index *index);
+/* The entry at a position, moved on to the next block where one ends; NULL: past the end. */
+struct index_entry *index_at(const struct index *index, struct index_position *position);
+
+/* One change within a transaction. */
+struct change {
+    const struct record *before; /* head version it replaces; NULL: added. Counted */
+    const struct record *after;  /* NULL: removed. Counted */
+};
+struct txn {
+    struct state *state;
+    struct change *changes;
+    size_t count, room;
+    uint64_t expected_head, new_head;
+    char *by, *request_id;
+    uint64_t cause_event;
+    void (*done)(void *argument, const struct error *error);
+    void *argument;
+    struct txn *next;
+};
+
+struct batch {
+    struct loop_job job;
+    struct state *state;
+    struct txn *first, *last;
+    size_t operations;
+    uint64_t begun_ns;
+    /* Filled on the store thread: */
+    orch_status status;
+    uint32_t applied;
+    uint64_t head; /* as read back after an unknown outcome */
+    bool head_known;
+    char message[ERROR_MESSAGE_BYTES];
+};
+enum { BATCH_OPERATIONS = 4096, BATCH_BYTES = 4 * 1024 * 1024 };
+
+struct state {
+    struct state_config config;
+    struct loop *loop;
+    struct loop_lane *lane;
+    void *store;
+    struct orch_store_limits limits;
+    struct index indexes[KIND_COUNT];
+    struct meta *meta; /* the newest version handed out; its record is in the index too */
+    char cluster_uid[ID_UID_BYTES];
+    uint64_t fence, seq, seq_bound, head, committed_seq;
+    bool raising_bound;
+    struct batch *at_store, *forming;
+    bool opened, closing, fenced, unknown;
+    char trouble[ERROR_MESSAGE_BYTES]; /* why nothing is accepted; "" when it is */
+    struct loop_timer readback;
+    struct loop_task turn_end; /* releases what was borrowed, flushes */
+    bool turn_end_posted;
+    const struct record **garbage;
+    size_t garbage_count, garbage_room;
+    struct state_subscriber *subscribers;
+    struct queue_node *waiting; /* of loop_task: told when ready again */
+    struct state_figures figures;
+    size_t event_limit;
+    void (*closed)(void *argument);
+    void *closed_argument;
+};
+
+void state_throw_away(struct state *state, const struct record *record); /* at the turn's end */
+void state_arrange_turn_end(struct state *state);
+void state_tell_ready(struct state *state);
+void state_flush(struct state *state);
+void state_maybe_close(struct state *state);
+void state_raise_bound(struct state *state);
+void batch_destroy(struct batch *batch);
+void txn_destroy(struct txn *txn);
+void txn_commit(struct txn *txn);
+void txn_drop(struct txn *txn, const struct error *error);
+
+#endif

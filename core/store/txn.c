@@ -1,0 +1,193 @@
+#include "store/impl.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct txn *txn_begin(struct state *state, struct origin origin)
+{
+    struct txn *txn = memory_alloc(sizeof *txn);
+    txn->state = state;
+    txn->by = memory_strdup(origin.by);
+    txn->request_id = memory_strdup(origin.request_id);
+    txn->cause_event = origin.cause_event;
+    return txn;
+}
+
+void txn_destroy(struct txn *txn)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        record_release(txn->changes[i].before);
+        record_release(txn->changes[i].after);
+    }
+    free(txn->changes);
+    free(txn->by);
+    free(txn->request_id);
+    free(txn);
+}
+
+bool txn_is_empty(const struct txn *txn)
+{
+    return txn->count == 0;
+}
+
+static struct index *index_of(struct state *state, const struct record *record)
+{
+    return &state->indexes[record->kind->id];
+}
+
+static void set_head(struct state *state, struct index_entry *entry, const struct record *head)
+{
+    state_throw_away(state, entry->head);
+    entry->head = head ? record_take_reference(head) : NULL;
+}
+
+/* The change is in the head view from now on. */
+static void add_change(struct txn *txn, const struct record *probe, const struct record *take_after)
+{
+    struct index *index = index_of(txn->state, probe);
+    struct index_entry *entry = index_find(index, probe);
+    if (txn->count == txn->room) {
+        txn->room = txn->room ? txn->room * 2 : 4;
+        txn->changes = memory_resize(txn->changes, txn->room * sizeof *txn->changes);
+    }
+    struct change *change = &txn->changes[txn->count++];
+    change->before = entry && entry->head ? record_take_reference(entry->head) : NULL;
+    change->after = take_after;
+    assert(take_after || change->before);
+    if (!entry)
+        entry = index_insert(index, probe);
+    set_head(txn->state, entry, take_after);
+}
+
+void txn_put(struct txn *txn, struct record *take_record)
+{
+    if (take_record->kind->id != KIND_EVENT && take_record->kind->id != KIND_AUDIT)
+        take_record->seq = ++txn->state->seq;
+    add_change(txn, take_record, take_record);
+}
+
+void txn_delete(struct txn *txn, const struct record *record)
+{
+    add_change(txn, record, NULL);
+}
+
+static void drop_oldest(struct txn *txn, enum record_kind_id kind, size_t limit)
+{
+    struct index *index = &txn->state->indexes[kind];
+    struct state_cursor cursor;
+    for (int i = 0; i < 2 && index->committed_count > limit; i++) {
+        state_seek(txn->state, STATE_HEAD, kind, NULL, &cursor);
+        const struct record *oldest = state_next(&cursor);
+        if (oldest)
+            txn_delete(txn, oldest);
+    }
+}
+
+uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *reason,
+                   const char *object, const char *format, ...)
+{
+    char message[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    text_defuse(message);
+    struct event event = {.record = {.seq = ++txn->state->seq,
+                                     .created_at_ms = loop_wall_ms(txn->state->loop)},
+                          .reason = reason,
+                          .object = object,
+                          .message = message,
+                          .cause_by = txn->by,
+                          .cause_request = txn->request_id,
+                          .cause_event = (int64_t)txn->cause_event,
+                          .count = 1,
+                          .severity = (uint8_t)severity};
+    txn_put(txn, record_create(&event_kind, &event));
+    drop_oldest(txn, KIND_EVENT, txn->state->event_limit);
+    return event.record.seq;
+}
+
+void txn_audit(struct txn *txn, const char *verb, const char *object, const char *detail)
+{
+    struct audit audit = {
+        .record = {.seq = ++txn->state->seq, .created_at_ms = loop_wall_ms(txn->state->loop)},
+        .by = txn->by,
+        .verb = verb,
+        .object = object,
+        .detail = detail};
+    txn_put(txn, record_create(&audit_kind, &audit));
+    drop_oldest(txn, KIND_AUDIT, 10 * txn->state->event_limit);
+}
+
+/* Takes the head back to the newest version that is not of this transaction. Later ones are dropped
+ * with it, so that is the committed one. */
+void txn_drop(struct txn *txn, const struct error *error)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        const struct record *probe = txn->changes[i].after ? txn->changes[i].after
+                                                           : txn->changes[i].before;
+        struct index *index = index_of(txn->state, probe);
+        struct index_entry *entry = index_find(index, probe);
+        if (!entry)
+            continue; /* an earlier change of the same record took it away */
+        set_head(txn->state, entry, entry->committed);
+        if (!entry->committed)
+            index_remove(index, probe);
+    }
+    if (txn->done)
+        txn->done(txn->argument, error);
+    txn_destroy(txn);
+}
+
+void txn_abort(struct txn *txn)
+{
+    if (!txn)
+        return;
+    /* Only this one is undone: what was head before it is head again. */
+    for (size_t i = txn->count; i-- > 0;) {
+        struct change *change = &txn->changes[i];
+        const struct record *probe = change->after ? change->after : change->before;
+        struct index *index = index_of(txn->state, probe);
+        struct index_entry *entry = index_find(index, probe);
+        set_head(txn->state, entry, change->before);
+        if (!entry->committed && !entry->head)
+            index_remove(index, probe);
+    }
+    txn_destroy(txn);
+}
+
+static void commit_change(struct state *state, struct change *change)
+{
+    const struct record *probe = change->after ? change->after : change->before;
+    struct index *index = index_of(state, probe);
+    struct index_entry *entry = index_find(index, probe);
+    const struct record *before = entry->committed;
+    entry->committed = change->after ? record_take_reference(change->after) : NULL;
+    index->committed_count += (size_t)(change->after != NULL) - (size_t)(before != NULL);
+    if (!entry->committed && !entry->head)
+        index_remove(index, probe);
+    if (probe->seq > state->committed_seq)
+        state->committed_seq = probe->seq;
+    for (struct state_subscriber *subscriber = state->subscribers; subscriber;
+         subscriber = subscriber->next)
+        subscriber->changed(subscriber->argument, before, change->after);
+    if (before)
+        state_throw_away(state, before);
+}
+
+void txn_commit(struct txn *txn)
+{
+    for (size_t i = 0; i < txn->count; i++)
+        commit_change(txn->state, &txn->changes[i]);
+    if (txn->new_head > txn->state->committed_seq)
+        txn->state->committed_seq = txn->new_head;
+    if (txn->done)
+        txn->done(txn->argument, NULL);
+    for (size_t i = 0; i < txn->count; i++) { /* may have been borrowed in `done` */
+        if (txn->changes[i].after)
+            state_throw_away(txn->state, record_take_reference(txn->changes[i].after));
+    }
+    txn_destroy(txn);
+}
