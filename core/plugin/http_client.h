@@ -53,7 +53,9 @@ struct http_handler {
      * ERROR_PAYLOAD_TOO_LARGE, ERROR_CANCELLED, ERROR_FORBIDDEN (TLS refused), and the message
      * says which deadline or limit it was. `status` is 0 when no head came. */
     void (*done)(void *argument, int status, const struct error *error);
-}; /* all but done may be NULL; the struct must live until done */
+    /* In place of done, some turns after a cancel or at destroy: to free what `argument` is. */
+    void (*dropped)(void *argument);
+}; /* all but done may be NULL; the struct must live until done or dropped */
 
 /* The id (never 0, never reused), or 0 with `error` filled: a bad URL, method or header, too many. */
 uint64_t http_client_start(struct http_client *client, const struct http_request *request,

@@ -91,6 +91,8 @@ void op_table_destroy(struct op_table *table);
 struct op *op_begin(struct op_table *table, const struct op_request *request);
 struct orch_op op_handle(const struct op *op);
 bool op_refused(const struct op *op); /* full table: don't call the verb, settle with ORCH_PENDING */
+/* For contexts that live in the operation's own arena; before the verb is called. */
+void op_set_argument(struct op *op, void *argument);
 /* Memory for the verb's parameters: lives until the plugin has completed. */
 struct arena *op_arena(struct op *op);
 /* What the verb answered; `error` as the verb filled it. Afterwards `op` is the table's. */
@@ -103,6 +105,8 @@ void op_cancel(struct op_table *table, uint64_t id);
 void op_abandon(struct op_table *table, uint64_t id);
 /* So many bytes that `data` had left are done with now. */
 void op_credit(struct op_table *table, uint64_t id, size_t bytes);
+/* True while its end has not been told and its plugin may still work on it. */
+bool op_is_open(struct op_table *table, uint64_t id);
 /* All operations of a plugin, before its instance is destroyed: abandoned without `cancel`. */
 void op_table_forget(struct op_table *table, const struct plugin_host *host);
 

@@ -116,9 +116,10 @@ struct orch_host_ops_v1 {
      * verb is fine. ORCH_E_STALE: the host has given up on it; nothing was done. */
     orch_status (*complete)(const struct orch_host *host, struct orch_op op,
                             const struct orch_result *result);
-    /* [any] Bytes of a source or duplex operation, copied. Answers the credit left in bytes: at 0
-     * (or below) wait for `resume` of your table; what was given is kept either way. Negative:
-     * ORCH_E_STALE and the like. */
+    /* [any] Bytes of a source or duplex operation (of any: ORCH_CHANNEL_PROGRESS), copied. Answers
+     * the credit left in bytes: at 0 wait for `resume` of your table; what was given is kept.
+     * Negative: not taken; ORCH_E_STALE when the host wants no more, ORCH_E_FULL when a plugin
+     * goes far on without credit, ORCH_E_TOO_LARGE beyond 1 MiB in one call. */
     int64_t (*emit)(const struct orch_host *host, struct orch_op op, uint32_t channel,
                     uint32_t reserved, struct orch_str bytes);
 };
