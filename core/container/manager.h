@@ -1,6 +1,6 @@
 /* The container manager: owns container records and their soft state, turns reports of agents into
- * both, and takes containers away in the right order (out of the tables, acknowledged, drained, then
- * stopped). All [loop]. */
+ * both, and takes containers away in the right order (out of the tables, acknowledged, drained,
+ * then stopped). All [loop]. */
 #ifndef CONTAINER_MANAGER_H
 #define CONTAINER_MANAGER_H
 
@@ -14,6 +14,8 @@ struct container_events { /* what others must hear; set once by the daemon's wir
     void (*changed)(void *argument, const struct container *container);
     /* Readiness, address or intent changed: endpoints must be published again. */
     void (*endpoints_changed)(void *argument, const char *deployment);
+    /* Its intent became STOP (also told at the start for those found so): begin to drain it. */
+    void (*stopping)(void *argument, const struct container *container);
     /* Its assignment must be sent to its node again. `container` NULL: the record is gone. */
     void (*assign)(void *argument, const char *node, const char *id,
                    const struct container *container);
@@ -49,11 +51,15 @@ void container_manager_drained(struct container_manager *manager, const char *id
 bool container_manager_is_drained(struct container_manager *manager, const char *id);
 /* REST: DELETE replaces it, drained; restart makes a new incarnation on the spot. */
 bool container_manager_delete(struct container_manager *manager, const char *id,
-                              const struct write_request *request, write_done *done,
-                              void *argument, struct error *error);
+                              const struct write_request *request, write_done *done, void *argument,
+                              struct error *error);
 bool container_manager_restart(struct container_manager *manager, const char *id,
                                const struct write_request *request, write_done *done,
                                void *argument, struct error *error);
+/* What its node is to be told; strings borrowed from the record. */
+void container_manager_fill_assigned(struct container_manager *manager,
+                                     const struct container *container,
+                                     struct assigned_container *out);
 /* Count by enum container_state, over all. */
 void container_manager_count(struct container_manager *manager, int64_t by_state[16]);
 

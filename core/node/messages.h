@@ -4,8 +4,9 @@
  * server -> agent: struct assignment (what this node shall run) and struct endpoint_table (what its
  * proxy shall publish). Both carry a version of their own counting from 1 at each connection; the
  * first of a connection is full (`full`), later ones name what changed only.
- * agent -> server: struct report. The first of a connection is full and is sent only after the first
- * complete list of the runtime. */
+ * Each text is an object with one member: {"assignment": {...}}, {"table": {...}}, {"report":
+ * {...}}. agent -> server: struct report. The first of a connection is full and is sent only after
+ * the first complete list of the runtime. */
 #ifndef NODE_MESSAGES_H
 #define NODE_MESSAGES_H
 
@@ -24,7 +25,8 @@ struct assigned_template {
 };
 enum assigned_intent {
     ASSIGNED_RUN = 1, /* keep it running, restart by policy */
-    ASSIGNED_STOP     /* it is out of every table: stop signal, grace, kill, remove, report gone */
+    ASSIGNED_STOP,    /* it is out of every table: stop signal, grace, kill, remove, report gone */
+    ASSIGNED_DRAIN    /* on its way out: leave it running, but don't restart it when it ends */
 };
 struct assigned_container {
     const char *id, *template_id;
@@ -32,7 +34,7 @@ struct assigned_container {
     struct list ports;   /* struct container_port, host ports filled */
     int64_t incarnation; /* at least; the agent's own count may be higher */
     int64_t restarts;
-    int64_t seq; /* of the record's creation */
+    int64_t seq;    /* of the record's creation */
     uint8_t intent; /* enum assigned_intent */
     bool failed;
 };
@@ -88,25 +90,37 @@ struct reported_endpoint { /* counters, since the proxy knows the endpoint */
     const char *service, *container;
     int64_t in_flight, served, failed;
 };
+/* Owed by every proxy for every endpoint published as DRAINING, also for one that it does not know:
+ * its connections have ended, or drainTimeout has passed. */
 struct reported_drain {
     const char *service, *container;
     int64_t cut; /* connections closed at the deadline */
 };
 struct report {
     const char *node;
-    bool full;      /* all containers of ours that exist; what is missing does not */
-    bool heartbeat; /* nothing but that it lives */
-    bool proxy_gone;         /* no proxy serves this node's tables now */
-    struct list node_record; /* struct node: none or one; at the start of a connection */
-    struct list containers;  /* struct reported_container */
-    struct list gone;        /* of const char *: stopped and removed, or never there */
-    struct list images;      /* struct reported_image */
+    bool full;         /* all containers of ours that exist; what is missing does not */
+    bool heartbeat;    /* nothing but that it lives */
+    bool proxy_gone;   /* no proxy serves this node's tables now */
+    bool runtime_down; /* its engine does not answer: what it said last is all that is known */
+    const char *runtime_message;
+    struct list node_record;    /* struct node: none or one; at the start of a connection */
+    struct list containers;     /* struct reported_container */
+    struct list gone;           /* of const char *: stopped and removed, or never there */
+    struct list images;         /* struct reported_image */
     int64_t assignment_version; /* the last one kept on disk and acted on */
     int64_t table_version;      /* the last one that every worker of the proxy acknowledged */
     struct list listeners;      /* struct reported_listener: changed ones (all, when full) */
     struct list endpoints;      /* struct reported_endpoint */
     struct list drained;        /* struct reported_drain */
 };
+/* What a link carries: one of the three. Read by schema_read_stored, so unknown members are
+ * ignored. */
+struct message {
+    const struct assignment *assignment;
+    const struct endpoint_table *table;
+    const struct report *report;
+};
+extern const struct type message_type;
 extern const struct type assignment_type, endpoint_table_type, report_type;
 
 #endif

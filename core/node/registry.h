@@ -1,5 +1,6 @@
 /* The node registry: owns node records, heartbeats and the two clocks (suspect, lost), and each
- * node's link: sends assignments and endpoint tables, hands reports to their managers. All [loop]. */
+ * node's link: sends assignments and endpoint tables, hands reports to their managers. All [loop].
+ */
 #ifndef NODE_REGISTRY_H
 #define NODE_REGISTRY_H
 
@@ -20,8 +21,18 @@ struct node_events {
     /* state, schedulable, labels or capacity changed */
     void (*changed)(void *argument, const struct node *node);
     void (*lost)(void *argument, const char *node, bool lost);
-    /* A connection began: fill a full assignment and a full table by the calls below. */
-    void (*connected)(void *argument, const char *node);
+    /* Fill what a node must be told of one container (id) by the end of this turn: NULL out->id
+     * when there is no record of it on that node. The template goes along unless it was sent
+     * before. */
+    bool (*fill_container)(void *argument, const char *node, const char *id,
+                           struct assigned_container *out, struct assigned_template *template,
+                           struct arena *arena);
+    /* All containers of a node, for a full assignment: the next id after `after`; NULL: no more. */
+    const char *(*next_container)(void *argument, const char *node, const char *after);
+    /* A service as it is to be published; false: there is none of that name. */
+    bool (*fill_service)(void *argument, const char *service, struct arena *arena,
+                         struct published_service *out);
+    const char *(*next_service)(void *argument, const char *after);
     void *argument;
 };
 struct node_registry *node_registry_create(const struct node_registry_config *config);
@@ -56,6 +67,8 @@ void node_registry_assign_all(struct node_registry *registry, const char *node);
 /* Bumps the table: services named changed (NULL: all). Answers the version that holds them, to be
  * waited for by node_registry_table_acknowledged. */
 int64_t node_registry_publish(struct node_registry *registry, const char *service);
+/* Does that node's proxy count: connected, or silent for less than the suspect time? */
+bool node_registry_counts(struct node_registry *registry, const char *node);
 /* Has every proxy that counts (ready or suspect for less than the suspect time) acknowledged it? */
 bool node_registry_table_acknowledged(struct node_registry *registry, int64_t version);
 

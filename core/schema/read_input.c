@@ -314,8 +314,8 @@ static void input_time(struct input *input, int64_t *out, const json_t *value)
 
 static bool input_special(const struct field *field, void *at, const json_t *value)
 {
-    bool number = field->kind == FIELD_INT || field->kind == FIELD_CPU ||
-                  field->kind == FIELD_MEMORY;
+    bool number =
+        field->kind == FIELD_INT || field->kind == FIELD_CPU || field->kind == FIELD_MEMORY;
     if (json_is_null(value) && (field->flags & FIELD_NULLABLE)) {
         if (number)
             *(int64_t *)at = NUMBER_NULL;
@@ -404,8 +404,8 @@ void input_field(struct input *input, const struct field *field, void *base, con
 void field_default(const struct field *field, struct arena *arena, void *base)
 {
     void *at = field_at(base, field);
-    bool number = field->kind == FIELD_INT || field->kind == FIELD_CPU ||
-                  field->kind == FIELD_MEMORY;
+    bool number =
+        field->kind == FIELD_INT || field->kind == FIELD_CPU || field->kind == FIELD_MEMORY;
     if (field->kind == FIELD_OBJECT) {
         schema_defaults(field->object, arena, at);
     } else if (field->kind == FIELD_JSON && !field->initial) {
@@ -459,7 +459,7 @@ static void input_member(struct input *input, const struct type *type, void *out
     const struct field *field = field_find(type, key, strlen(key), &base);
     if (!field || (field->flags & FIELD_INTERNAL))
         unknown_member(input, type, key, value);
-    else if (field->flags & FIELD_RESERVED)
+    else if ((field->flags & FIELD_RESERVED) && !(field->flags & FIELD_READ_ONLY))
         FAULT(input, value, "is reserved and not built yet; leave it out");
     else if (!(field->flags & (FIELD_READ_ONLY | FIELD_SOFT)))
         input_field(input, field, (char *)out + base, value);
@@ -492,8 +492,7 @@ static void input_object(struct input *input, const struct type *type, void *out
     }
     const char *key;
     json_t *member;
-    json_object_foreach((json_t *)value, key, member)
-        input_member(input, type, out, key, member);
+    json_object_foreach((json_t *)value, key, member) input_member(input, type, out, key, member);
     check_required(input, type, value);
     if (type->check && input->faults->count + input->faults->dropped == before &&
         !type->check(out, message, sizeof message))

@@ -42,7 +42,7 @@ static void apply(struct loop_job *job)
     for (struct txn *txn = batch->first; txn; txn = txn->next)
         txn_count++;
     struct orch_store_txn *txns = memory_alloc(txn_count * sizeof *txns);
-    struct orch_store_op *ops = memory_alloc(batch->operations * sizeof *ops);
+    struct orch_store_op *ops = memory_alloc((batch->operations + 1) * sizeof *ops);
     struct text *texts = memory_alloc(2 * batch->operations * sizeof *texts);
     for (struct txn *txn = batch->first; txn; txn = txn->next, n++) {
         txns[n] = (struct orch_store_txn){.size = sizeof *txns,
@@ -72,8 +72,8 @@ static void read_back(struct loop_job *job)
     struct batch *batch = CONTAINER_OF(job, struct batch, job);
     struct orch_store_head head = {.size = sizeof head};
     struct orch_error error = {.size = sizeof error};
-    batch->head_known = batch->state->config.store->head(batch->state->store, &head, &error) ==
-                        ORCH_OK;
+    batch->head_known =
+        batch->state->config.store->head(batch->state->store, &head, &error) == ORCH_OK;
     batch->head = head.head;
 }
 
@@ -165,8 +165,8 @@ static void read_back_done(struct loop_job *job)
 static void start_read_back(void *argument)
 {
     struct state *state = argument;
-    state->at_store->job = (struct loop_job){
-        .work = read_back, .done = read_back_done, .name = "store head"};
+    state->at_store->job =
+        (struct loop_job){.work = read_back, .done = read_back_done, .name = "store head"};
     if (!loop_lane_offload(state->lane, &state->at_store->job))
         loop_timer_start(&state->readback, NS_PER_SECOND);
 }
@@ -244,7 +244,7 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     struct state *state = txn->state;
     txn->done = done;
     txn->argument = argument;
-    if (!txn->count) {
+    if (!txn->count && !state->forming && !state->at_store) {
         submit_empty(txn);
         return;
     }
@@ -254,8 +254,9 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     }
     struct batch *batch = state->forming;
     txn->expected_head = batch->last ? batch->last->new_head
-                         : state->at_store && state->at_store->last ? state->at_store->last->new_head
-                                                                    : state->head;
+                         : state->at_store && state->at_store->last
+                             ? state->at_store->last->new_head
+                             : state->head;
     txn->new_head = ++state->seq;
     txn->next = NULL;
     if (batch->last)

@@ -1,0 +1,309 @@
+#include "container/impl.h"
+#include "base/log.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct soft *container_soft(struct container_manager *manager, const struct container *container)
+{
+    struct soft *soft = NULL;
+    HASH_FIND_STR(manager->soft, container->id, soft);
+    return soft;
+}
+
+void container_set_state(struct container_manager *manager, struct soft *soft,
+                         enum container_state state, const char *reason, const char *message)
+{
+    manager->by_state[soft->status.state]--;
+    manager->by_state[state]++;
+    soft->status.state = (uint8_t)state;
+    snprintf(soft->status.reason, sizeof soft->status.reason, "%s", reason ? reason : "");
+    snprintf(soft->status.message, sizeof soft->status.message, "%s", message ? message : "");
+    soft->status.seq = state_next_seq(manager->state);
+}
+
+static void add_soft(struct container_manager *manager, const struct container *container)
+{
+    struct soft *soft = memory_alloc(sizeof *soft);
+    snprintf(soft->id, sizeof soft->id, "%s", container->id);
+    soft->status.state = container->failed                  ? CONTAINER_FAILED
+                         : container->intent == INTENT_STOP ? CONTAINER_STOPPING
+                                                            : CONTAINER_PENDING;
+    soft->status.exit_code = NUMBER_NULL;
+    soft->status.seq = container->record.seq;
+    if (container->failed && container->ends.count)
+        snprintf(soft->status.reason, sizeof soft->status.reason, "%s",
+                 LIST_AT(container->ends, struct container_end, 0)->reason);
+    manager->by_state[soft->status.state]++;
+    HASH_ADD_STR(manager->soft, id, soft);
+}
+
+static void remove_soft(struct container_manager *manager, struct soft *soft)
+{
+    manager->by_state[soft->status.state]--;
+    HASH_DEL(manager->soft, soft);
+    free(soft);
+}
+
+static void begin_stopping(struct container_manager *manager, const struct container *container)
+{
+    struct soft *soft = container_soft(manager, container);
+    soft->status.ready = false;
+    soft->status.ready_since_ns = 0;
+    soft->status.ready_since_ms = 0;
+    container_set_state(manager, soft, CONTAINER_STOPPING, container->stop_reason, "");
+    manager->events.endpoints_changed(manager->events.argument, container->deployment);
+    manager->events.assign(manager->events.argument, container->node, container->id, container);
+    manager->events.stopping(manager->events.argument, container);
+}
+
+static void record_changed(void *argument, const struct record *before, const struct record *after)
+{
+    struct container_manager *manager = argument;
+    const struct record *any = after ? after : before;
+    if (any->kind->id != KIND_CONTAINER)
+        return;
+    const struct container *old = (const struct container *)before;
+    const struct container *new = (const struct container *)after;
+    const struct container_events *events = &manager->events;
+    if (!new) {
+        struct soft *soft = container_soft(manager, old);
+        if (soft)
+            remove_soft(manager, soft);
+        events->assign(events->argument, old->node, old->id, NULL);
+        events->endpoints_changed(events->argument, old->deployment);
+        events->freed(events->argument, old->node);
+        events->changed(events->argument, old);
+        return;
+    }
+    if (!old)
+        add_soft(manager, new);
+    if (old && old->intent == INTENT_RUN && new->intent == INTENT_STOP)
+        begin_stopping(manager, new);
+    else if (!old || old->incarnation != new->incarnation || old->failed != new->failed)
+        events->assign(events->argument, new->node, new->id, new);
+    events->changed(events->argument, new);
+}
+
+struct container_manager *container_manager_create(struct loop *loop, struct state *state)
+{
+    struct container_manager *manager = memory_alloc(sizeof *manager);
+    manager->loop = loop;
+    manager->state = state;
+    manager->subscriber = (struct state_subscriber){.changed = record_changed, .argument = manager};
+    state_subscribe(state, &manager->subscriber);
+    return manager;
+}
+
+void container_manager_set_events(struct container_manager *manager,
+                                  const struct container_events *events)
+{
+    manager->events = *events;
+}
+
+void container_manager_destroy(struct container_manager *manager)
+{
+    if (!manager)
+        return;
+    struct soft *soft, *next;
+    HASH_ITER(hh, manager->soft, soft, next)
+    {
+        HASH_DEL(manager->soft, soft);
+        free(soft);
+    }
+    free(manager);
+}
+
+void container_manager_start(struct container_manager *manager)
+{
+    struct state_cursor cursor;
+    const struct record *record;
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
+    while ((record = state_next(&cursor)))
+        add_soft(manager, (const struct container *)record);
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
+    while ((record = state_next(&cursor)))
+        if (((const struct container *)record)->intent == INTENT_STOP)
+            begin_stopping(manager, (const struct container *)record);
+}
+
+static const struct container *find(struct container_manager *manager, enum state_view view,
+                                    const char *id)
+{
+    char deployment[80];
+    struct container probe = {.record.kind = &container_kind, .id = id, .deployment = deployment};
+    if (!container_id_parse(id, deployment, &probe.slot))
+        return NULL;
+    return (const struct container *)state_find(manager->state, view, &probe.record);
+}
+
+const struct container *container_manager_find(struct container_manager *manager, const char *id)
+{
+    return find(manager, STATE_COMMITTED, id);
+}
+
+const struct container *container_manager_next(struct container_manager *manager,
+                                               const char *deployment,
+                                               const struct container *after)
+{
+    struct state_cursor cursor;
+    struct container probe = {
+        .record.kind = &container_kind, .deployment = deployment ? deployment : "", .id = ""};
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER,
+               after ? &after->record : &probe.record, &cursor);
+    const struct container *next = (const struct container *)state_next(&cursor);
+    if (next && after && container_kind.compare(&next->record, &after->record) == 0)
+        next = (const struct container *)state_next(&cursor);
+    if (next && deployment && strcmp(next->deployment, deployment) != 0)
+        return NULL;
+    return next;
+}
+
+const struct container_status *container_manager_status(struct container_manager *manager,
+                                                        const struct container *container)
+{
+    static const struct container_status unknown = {.state = CONTAINER_PENDING,
+                                                    .exit_code = NUMBER_NULL};
+    struct soft *soft = container_soft(manager, container);
+    return soft ? &soft->status : &unknown;
+}
+
+struct container container_edit(const struct container *container)
+{
+    struct container copy = *container;
+    atomic_init(&copy.record.references, 0);
+    return copy;
+}
+
+void container_manager_stop(struct container_manager *manager, struct txn *txn,
+                            const struct container *container, const char *reason)
+{
+    (void)manager;
+    struct container copy = container_edit(container);
+    copy.intent = INTENT_STOP;
+    copy.stop_reason = reason;
+    txn_put(txn, record_create(&container_kind, &copy));
+}
+
+void container_manager_drained(struct container_manager *manager, const char *id)
+{
+    const struct container *container = container_manager_find(manager, id);
+    struct soft *soft = container ? container_soft(manager, container) : NULL;
+    if (!soft || soft->drained || container->intent != INTENT_STOP)
+        return;
+    soft->drained = true;
+    manager->events.assign(manager->events.argument, container->node, id, container);
+}
+
+bool container_manager_is_drained(struct container_manager *manager, const char *id)
+{
+    const struct container *container = container_manager_find(manager, id);
+    struct soft *soft = container ? container_soft(manager, container) : NULL;
+    return !soft || soft->drained;
+}
+
+void container_manager_fill_assigned(struct container_manager *manager,
+                                     const struct container *container,
+                                     struct assigned_container *out)
+{
+    *out = (struct assigned_container){
+        .id = container->id,
+        .slot = container->slot,
+        .revision = container->revision,
+        .ports = container->ports,
+        .incarnation = container->incarnation,
+        .restarts = container->restarts,
+        .seq = (int64_t)container->record.seq,
+        .intent = container->intent == INTENT_RUN                        ? ASSIGNED_RUN
+                  : container_manager_is_drained(manager, container->id) ? ASSIGNED_STOP
+                                                                         : ASSIGNED_DRAIN,
+        .failed = container->failed};
+}
+
+/* -- commands -- */
+
+struct command {
+    struct container_manager *manager;
+    write_done *done;
+    void *argument;
+    char id[80];
+};
+
+static void command_done(void *argument, const struct error *error)
+{
+    struct command *command = argument;
+    const struct container *container = container_manager_find(command->manager, command->id);
+    struct write_result result = {.record = container ? &container->record : NULL, .changed = true};
+    command->done(command->argument, error, error ? NULL : &result);
+    free(command);
+}
+
+static const struct container *find_for_change(struct container_manager *manager, const char *id,
+                                               const struct write_request *request,
+                                               struct error *error)
+{
+    const struct container *container = find(manager, STATE_HEAD, id);
+    if (!container) {
+        error_set(error, ERROR_NOT_FOUND, "there is no container \"%s\"", id);
+        return NULL;
+    }
+    return write_check_preconditions(request, &container->record, error) ? container : NULL;
+}
+
+static void submit(struct container_manager *manager, struct txn *txn, const char *id,
+                   write_done *done, void *argument)
+{
+    struct command *command = memory_alloc(sizeof *command);
+    *command = (struct command){.manager = manager, .done = done, .argument = argument};
+    snprintf(command->id, sizeof command->id, "%s", id);
+    txn_submit(txn, command_done, command);
+}
+
+bool container_manager_delete(struct container_manager *manager, const char *id,
+                              const struct write_request *request, write_done *done, void *argument,
+                              struct error *error)
+{
+    const struct container *container = find_for_change(manager, id, request, error);
+    char object[128];
+    if (!container)
+        return false;
+    snprintf(object, sizeof object, "containers/%s", id);
+    struct txn *txn = txn_begin(manager->state, request->origin);
+    if (container->intent == INTENT_RUN) {
+        container_manager_stop(manager, txn, container, "Deleted");
+        txn_event(txn, EVENT_NORMAL, "ContainerDeleted", object,
+                  "asked to be deleted; it drains, and another takes its place");
+        txn_audit(txn, "delete", object, "");
+    }
+    submit(manager, txn, id, done, argument);
+    return true;
+}
+
+bool container_manager_restart(struct container_manager *manager, const char *id,
+                               const struct write_request *request, write_done *done,
+                               void *argument, struct error *error)
+{
+    const struct container *container = find_for_change(manager, id, request, error);
+    char object[128];
+    if (!container)
+        return false;
+    if (container->intent == INTENT_STOP)
+        return error_set(error, ERROR_INVALID_STATE, "container \"%s\" is stopping", id);
+    snprintf(object, sizeof object, "containers/%s", id);
+    struct container copy = container_edit(container);
+    copy.incarnation++;
+    copy.failed = false;
+    struct txn *txn = txn_begin(manager->state, request->origin);
+    txn_put(txn, record_create(&container_kind, &copy));
+    txn_event(txn, EVENT_NORMAL, "ContainerRestart", object, "a restart was asked for");
+    txn_audit(txn, "restart", object, "");
+    submit(manager, txn, id, done, argument);
+    return true;
+}
+
+void container_manager_count(struct container_manager *manager, int64_t by_state[16])
+{
+    memcpy(by_state, manager->by_state, sizeof manager->by_state);
+}

@@ -1,0 +1,241 @@
+#include "deployment/impl.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct origin deployment_origin(void)
+{
+    return (struct origin){.by = "controller/deployment"};
+}
+
+static void look_again(void *argument)
+{
+    struct track *track = argument;
+    deployment_queue(track->manager, track);
+}
+
+struct track *deployment_track(struct deployment_manager *manager, const char *name)
+{
+    struct track *track = NULL;
+    HASH_FIND_STR(manager->tracks, name, track);
+    return track;
+}
+
+static struct track *make_track(struct deployment_manager *manager,
+                                const struct deployment *deployment)
+{
+    struct track *track = memory_alloc(sizeof *track);
+    track->manager = manager;
+    snprintf(track->name, sizeof track->name, "%s", deployment->name);
+    snprintf(track->uid, sizeof track->uid, "%s", deployment->record.uid);
+    track->progressed_at_ms = track->phase_since_ms = loop_wall_ms(manager->loop);
+    track->progressed_ns = loop_now_ns(manager->loop);
+    loop_timer_init(&track->timer, manager->loop, "deployment timer", look_again, track);
+    HASH_ADD_STR(manager->tracks, name, track);
+    return track;
+}
+
+static void unqueue(struct deployment_manager *manager, struct track *track)
+{
+    struct track **link = &manager->queue, *last = NULL;
+    while (*link && *link != track) {
+        last = *link;
+        link = &(*link)->next;
+    }
+    if (!*link)
+        return;
+    *link = track->next;
+    if (manager->queue_last == track)
+        manager->queue_last = last;
+    track->queued = false;
+}
+
+static void remove_track(struct deployment_manager *manager, struct track *track)
+{
+    unqueue(manager, track);
+    loop_timer_stop(&track->timer);
+    HASH_DEL(manager->tracks, track);
+    free(track);
+}
+
+void deployment_queue(struct deployment_manager *manager, struct track *track)
+{
+    if (track->queued)
+        return;
+    track->queued = true;
+    track->next = NULL;
+    if (manager->queue_last)
+        manager->queue_last->next = track;
+    else
+        manager->queue = track;
+    manager->queue_last = track;
+    loop_slice_start(&manager->slice);
+}
+
+static void state_is_ready(struct loop_task *task)
+{
+    struct deployment_manager *manager = CONTAINER_OF(task, struct deployment_manager, ready);
+    manager->waits_for_state = false;
+    if (manager->queue)
+        loop_slice_start(&manager->slice);
+}
+
+static bool work_off(void *argument)
+{
+    struct deployment_manager *manager = argument;
+    struct track *track = manager->queue;
+    if (!track)
+        return false;
+    if (!state_ready(manager->state, NULL)) {
+        if (!manager->waits_for_state) {
+            manager->waits_for_state = true;
+            state_notify_ready(manager->state, &manager->ready);
+        }
+        return false;
+    }
+    unqueue(manager, track);
+    deployment_reconcile(manager, track);
+    return manager->queue != NULL;
+}
+
+static void full_pass(void *argument)
+{
+    struct deployment_manager *manager = argument;
+    struct track *track, *next;
+    HASH_ITER(hh, manager->tracks, track, next)
+    {
+        deployment_queue(manager, track);
+    }
+    uint64_t interval = manager->config.full_pass_ns;
+    loop_timer_start(&manager->full_pass, interval ? interval : 30 * NS_PER_SECOND);
+}
+
+static void record_changed(void *argument, const struct record *before, const struct record *after)
+{
+    struct deployment_manager *manager = argument;
+    const struct record *any = after ? after : before;
+    if (any->kind->id == KIND_REVISION) {
+        deployment_manager_touch(manager, ((const struct revision *)any)->deployment);
+        return;
+    }
+    if (any->kind->id != KIND_DEPLOYMENT)
+        return;
+    const struct deployment *deployment = (const struct deployment *)any;
+    struct track *track = deployment_track(manager, deployment->name);
+    if (!after) {
+        if (track)
+            remove_track(manager, track);
+    } else {
+        if (!track)
+            track = make_track(manager, deployment);
+        track->unplaced = false;
+        deployment_queue(manager, track);
+    }
+    service_manager_deployment_changed(manager->config.services, deployment->name);
+}
+
+struct deployment_manager *deployment_manager_create(const struct deployment_manager_config *config)
+{
+    struct deployment_manager *manager = memory_alloc(sizeof *manager);
+    manager->config = *config;
+    manager->loop = config->loop;
+    manager->state = config->state;
+    manager->subscriber = (struct state_subscriber){.changed = record_changed, .argument = manager};
+    manager->ready = (struct loop_task){.run = state_is_ready, .name = "state ready"};
+    loop_slice_init(&manager->slice, config->loop, "reconcile", work_off, manager);
+    loop_timer_init(&manager->full_pass, config->loop, "full pass", full_pass, manager);
+    state_subscribe(config->state, &manager->subscriber);
+    return manager;
+}
+
+void deployment_manager_destroy(struct deployment_manager *manager)
+{
+    struct track *track, *next;
+    if (!manager)
+        return;
+    loop_slice_stop(&manager->slice);
+    loop_timer_stop(&manager->full_pass);
+    HASH_ITER(hh, manager->tracks, track, next)
+    {
+        remove_track(manager, track);
+    }
+    free(manager);
+}
+
+void deployment_manager_start(struct deployment_manager *manager)
+{
+    const struct deployment *deployment = NULL;
+    while ((deployment = deployment_manager_next(manager, deployment ? deployment->name : NULL)))
+        make_track(manager, deployment);
+    full_pass(manager);
+}
+
+const struct deployment *deployment_head(struct deployment_manager *manager, const char *name)
+{
+    struct deployment probe = {.record.kind = &deployment_kind, .name = name};
+    return (const struct deployment *)state_find(manager->state, STATE_HEAD, &probe.record);
+}
+
+const struct deployment *deployment_manager_find(struct deployment_manager *manager,
+                                                 const char *name)
+{
+    struct deployment probe = {.record.kind = &deployment_kind, .name = name};
+    return (const struct deployment *)state_find(manager->state, STATE_COMMITTED, &probe.record);
+}
+
+const struct deployment *deployment_manager_next(struct deployment_manager *manager,
+                                                 const char *after)
+{
+    struct state_cursor cursor;
+    struct deployment probe = {.record.kind = &deployment_kind, .name = after ? after : ""};
+    state_seek(manager->state, STATE_COMMITTED, KIND_DEPLOYMENT, &probe.record, &cursor);
+    const struct deployment *next = (const struct deployment *)state_next(&cursor);
+    if (next && after && strcmp(next->name, after) == 0)
+        next = (const struct deployment *)state_next(&cursor);
+    return next;
+}
+
+const struct revision *deployment_manager_revision(struct deployment_manager *manager,
+                                                   const struct deployment *deployment,
+                                                   int64_t number)
+{
+    struct revision probe = {
+        .record.kind = &revision_kind, .deployment = deployment->name, .number = number};
+    return (const struct revision *)state_find(manager->state, STATE_COMMITTED, &probe.record);
+}
+
+const struct revision *deployment_manager_next_revision(struct deployment_manager *manager,
+                                                        const struct deployment *deployment,
+                                                        int64_t after)
+{
+    struct state_cursor cursor;
+    struct revision probe = {
+        .record.kind = &revision_kind, .deployment = deployment->name, .number = after + 1};
+    state_seek(manager->state, STATE_COMMITTED, KIND_REVISION, &probe.record, &cursor);
+    const struct revision *next = (const struct revision *)state_next(&cursor);
+    return next && strcmp(next->deployment, deployment->name) == 0 ? next : NULL;
+}
+
+void deployment_manager_touch(struct deployment_manager *manager, const char *name)
+{
+    struct track *track = deployment_track(manager, name);
+    if (!track)
+        return;
+    track->seq = state_seq(manager->state);
+    deployment_queue(manager, track);
+}
+
+void deployment_manager_capacity_changed(struct deployment_manager *manager)
+{
+    struct track *track, *next;
+    HASH_ITER(hh, manager->tracks, track, next)
+    {
+        const struct deployment *deployment = deployment_manager_find(manager, track->name);
+        if (!track->unplaced && (!deployment || deployment->mode != MODE_GLOBAL))
+            continue;
+        track->unplaced = false;
+        deployment_queue(manager, track);
+    }
+}

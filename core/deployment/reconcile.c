@@ -1,0 +1,349 @@
+/* Reconciling one deployment: what is declared against what is there. Level-triggered and
+ * idempotent: it looks at committed records and soft states only, and a look at a settled
+ * deployment yields nothing. */
+#include "deployment/impl.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct bounds {
+    int64_t surge, unavailable, draining;
+};
+
+/* A fixed host port can be held by one container of a node only, so an old one must go first. */
+static bool must_stop_first(const struct deployment *deployment)
+{
+    const struct list *ports = &deployment->template.ports;
+    for (uint32_t i = 0; i < ports->count; i++)
+        if (LIST_AT(*ports, struct container_port, i)->host_port != NUMBER_NULL)
+            return true;
+    return false;
+}
+
+static struct bounds rollout_bounds(const struct deployment *deployment, int64_t desired)
+{
+    const struct rollout *rollout = &deployment->rollout;
+    struct bounds bounds = {.surge = amount_of(rollout->max_surge, desired, true),
+                            .unavailable = amount_of(rollout->max_unavailable, desired, false),
+                            .draining = amount_of(rollout->max_draining, desired, true)};
+    if (must_stop_first(deployment)) {
+        bounds.surge = 0;
+        if (!bounds.unavailable)
+            bounds.unavailable = 1;
+    }
+    if (!bounds.surge && !bounds.unavailable)
+        bounds.unavailable = 1;
+    if (bounds.draining < 1)
+        bounds.draining = 1;
+    return bounds;
+}
+
+/* Which of two goes first: unavailable before available, higher slots first, then by id. */
+struct victim {
+    const struct container *container;
+    bool available;
+};
+
+static int compare_victims(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+    if (x->available != y->available)
+        return x->available ? 1 : -1;
+    if (x->container->slot != y->container->slot)
+        return x->container->slot > y->container->slot ? -1 : 1;
+    return strcmp(x->container->id, y->container->id);
+}
+
+/* Live containers, outdated ones or the others, in the order in which they may go. */
+static size_t pick_victims(struct deployment_manager *manager, const struct census *census,
+                           bool outdated, struct arena *arena, struct victim **out)
+{
+    size_t count = 0;
+    struct victim *victims = arena_alloc(arena, ((size_t)census->current + 1) * sizeof *victims);
+    for (int64_t i = 0; i < census->current; i++) {
+        if (census_is_outdated(manager, census->deployment, census->live[i]) != outdated)
+            continue;
+        victims[count++] = (struct victim){
+            .container = census->live[i],
+            .available = census_is_available(manager, census->deployment, census->live[i])};
+    }
+    qsort(victims, count, sizeof *victims, compare_victims);
+    *out = victims;
+    return count;
+}
+
+static void stop(struct deployment_manager *manager, struct txn *txn,
+                 const struct container *container, const char *reason)
+{
+    char object[96];
+    container_manager_stop(manager->config.containers, txn, container, reason);
+    snprintf(object, sizeof object, "containers/%s", container->id);
+    txn_event(txn, EVENT_NORMAL, "Stopping", object, "%s: it drains, then stops", reason);
+}
+
+/* Old ones go as far as enough others are available, in waves of maxDraining. */
+static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
+                          const struct census *census, const struct bounds *bounds,
+                          struct arena *arena)
+{
+    struct victim *victims;
+    size_t count = pick_victims(manager, census, true, arena, &victims);
+    int64_t spare = census->active - (census->desired - bounds->unavailable);
+    int64_t room = bounds->draining - census->stopping;
+    int64_t updated = census->updated;
+    for (size_t i = 0; i < count && room > 0; i++, room--) {
+        /* One that serves nobody goes once its place is or can be taken. */
+        bool useless = !victims[i].available && (updated > 0 || bounds->surge == 0);
+        if (!useless && spare <= 0)
+            break;
+        if (victims[i].available)
+            spare--;
+        stop(manager, txn, victims[i].container, "Replaced");
+    }
+}
+
+static void stop_surplus(struct deployment_manager *manager, struct txn *txn,
+                         const struct census *census, int64_t surplus, struct arena *arena)
+{
+    struct victim *victims;
+    size_t count = pick_victims(manager, census, true, arena, &victims);
+    for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
+        stop(manager, txn, victims[i].container, "ScaledDown");
+    count = pick_victims(manager, census, false, arena, &victims);
+    for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
+        stop(manager, txn, victims[i].container, "ScaledDown");
+}
+
+/* Records that hold nothing any more: failed ones of old revisions, lost ones that were replaced.
+ */
+static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
+                           const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    const struct container *container = NULL;
+    while ((container =
+                container_manager_next(manager->config.containers, deployment->name, container))) {
+        if (!node_registry_find(manager->config.nodes, container->node)) {
+            txn_delete(txn, &container->record); /* its node was deleted: nobody will end it */
+            continue;
+        }
+        if (container->intent == INTENT_STOP || census_is_live(manager, container))
+            continue;
+        bool old = container->revision != deployment->revision;
+        if (deployment->deleting ||
+            (container->failed && (old || container->slot >= census->desired)))
+            stop(manager, txn, container, deployment->deleting ? "Deleted" : "Replaced");
+    }
+}
+
+static void delete_all(struct deployment_manager *manager, struct txn *txn,
+                       const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    const struct container *container = NULL;
+    const struct revision *revision = NULL;
+    char object[96];
+    for (int64_t i = 0; i < census->current; i++)
+        stop(manager, txn, census->live[i], "Deleted");
+    stop_leftovers(manager, txn, census);
+    container = container_manager_next(manager->config.containers, deployment->name, NULL);
+    if (container)
+        return;
+    while ((revision = deployment_manager_next_revision(manager, deployment,
+                                                        revision ? revision->number : 0)))
+        txn_delete(txn, &revision->record);
+    snprintf(object, sizeof object, "deployments/%s", deployment->name);
+    txn_delete(txn, &deployment->record);
+    txn_event(txn, EVENT_NORMAL, "Deleted", object, "its last container is gone");
+}
+
+/* How many may be made now. Failed ones hold their slots: their policy makes no other. */
+int64_t deployment_missing(const struct census *census)
+{
+    struct bounds bounds = rollout_bounds(census->deployment, census->desired);
+    int64_t wanted = census->desired - census->updated - census->failed;
+    int64_t room = census->desired + bounds.surge - census->current;
+    if (census->deployment->paused || census->current == census->updated)
+        room = census->desired - census->current - census->failed;
+    return wanted < room ? wanted : room;
+}
+
+/* The first eligible node without a container of the revision in force. */
+static const char *node_without(struct deployment_manager *manager, const struct census *census)
+{
+    const struct node *node = NULL;
+    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL))) {
+        bool has = node_registry_status(manager->config.nodes, node->name)->state != NODE_READY ||
+                   !deployment_node_eligible(manager, census->deployment, node);
+        for (int64_t i = 0; i < census->current && !has; i++)
+            has = strcmp(census->live[i]->node, node->name) == 0 &&
+                  !census_is_outdated(manager, census->deployment, census->live[i]);
+        if (!has)
+            return node->name;
+    }
+    return NULL;
+}
+
+static void make_missing(struct deployment_manager *manager, struct track *track,
+                         const struct census *census)
+{
+    int64_t count = deployment_missing(census);
+    const char *only_node = NULL;
+    if (count <= 0 || track->unplaced)
+        return;
+    if (census->deployment->mode == MODE_GLOBAL) {
+        only_node = node_without(manager, census);
+        count = only_node ? 1 : 0;
+    }
+    if (count > 0)
+        deployment_place(manager, track, census->deployment,
+                         (uint32_t)(count < 4096 ? count : 4096), only_node);
+}
+
+/* -- progress, completion, automatic rollback -- */
+
+static void follow_progress(struct deployment_manager *manager, struct track *track,
+                            const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    bool other =
+        track->seen_revision != deployment->revision || track->seen_desired != census->desired;
+    if (other || census->updated_available > track->best_available) {
+        track->best_available = census->updated_available;
+        track->progressed_ns = loop_now_ns(manager->loop);
+        track->progressed_at_ms = loop_wall_ms(manager->loop);
+        track->deadline_passed = false;
+    }
+    track->seen_revision = deployment->revision;
+    track->seen_desired = census->desired;
+    bool waiting =
+        census->updated_available < census->desired || census->current != census->updated;
+    if (!waiting)
+        track->deadline_passed = false;
+    else if (!deployment->paused && loop_now_ns(manager->loop) - track->progressed_ns >=
+                                        deployment->rollout.progress_deadline_ns)
+        track->deadline_passed = true;
+}
+
+static void note_complete(struct deployment_manager *manager, struct txn *txn,
+                          const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    char object[96];
+    (void)manager;
+    if (census->desired != census->current || census->desired != census->updated ||
+        census->desired != census->available ||
+        deployment->complete_revision == deployment->revision)
+        return;
+    struct deployment edited = deployment_edit(deployment);
+    edited.complete_revision = deployment->revision;
+    txn_put(txn, record_create(&deployment_kind, &edited));
+    snprintf(object, sizeof object, "deployments/%s", deployment->name);
+    txn_event(txn, EVENT_NORMAL, "RolloutComplete", object,
+              "revision %lld is complete: %lld of %lld available", (long long)deployment->revision,
+              (long long)census->available, (long long)census->desired);
+}
+
+/* Puts the last complete template back; true when it did. */
+static bool roll_back(struct deployment_manager *manager, struct track *track, struct txn *txn,
+                      const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    char object[96], cause[48], message[192];
+    if (!track->deadline_passed || !deployment->rollout.auto_rollback || deployment->paused ||
+        !deployment->complete_revision || deployment->complete_revision == deployment->revision ||
+        deployment->rolled_back_in_force)
+        return false;
+    const struct revision *last =
+        deployment_manager_revision(manager, deployment, deployment->complete_revision);
+    if (!last)
+        return false;
+    snprintf(message, sizeof message,
+             "revision %lld made no progress within progressDeadline; revision %lld is put back",
+             (long long)deployment->revision, (long long)last->number);
+    struct rolled_back from = {.revision = deployment->revision,
+                               .reason = census->waiting_reason[0] ? census->waiting_reason
+                                                                   : "ProgressDeadlineExceeded",
+                               .message = message};
+    struct deployment edited = deployment_edit(deployment);
+    edited.template = last->template;
+    edited.rolled_back_in_force = true;
+    edited.rolled_back_from = &from;
+    edited.record.version++;
+    edited.record.updated_at_ms = loop_wall_ms(manager->loop);
+    snprintf(cause, sizeof cause, "automatic rollback to %lld", (long long)last->number);
+    deployment_new_revision(manager, txn, &edited, cause);
+    txn_put(txn, record_create(&deployment_kind, &edited));
+    snprintf(object, sizeof object, "deployments/%s", deployment->name);
+    txn_event(txn, EVENT_WARNING, "RolledBack", object, "%s", message);
+    return true;
+}
+
+/* When time alone will change something, look again then. */
+static void arm_timer(struct deployment_manager *manager, struct track *track,
+                      const struct census *census)
+{
+    uint64_t now = loop_now_ns(manager->loop), next = census->next_change_ns;
+    bool waiting =
+        census->updated_available < census->desired || census->current != census->updated;
+    if (waiting && !track->deadline_passed && !census->deployment->paused) {
+        uint64_t deadline = track->progressed_ns + census->deployment->rollout.progress_deadline_ns;
+        if (!next || deadline < next)
+            next = deadline;
+    }
+    loop_timer_stop(&track->timer);
+    if (next)
+        loop_timer_start(&track->timer, next > now ? next - now : NS_PER_MS);
+}
+
+static void act(struct deployment_manager *manager, struct track *track,
+                const struct census *census, struct arena *arena)
+{
+    const struct deployment *deployment = census->deployment;
+    struct bounds bounds = rollout_bounds(deployment, census->desired);
+    struct txn *txn = txn_begin(manager->state, deployment_origin());
+    bool rolling = census->updated < census->current;
+    int64_t most = census->desired + (rolling && !deployment->paused ? bounds.surge : 0);
+    if (deployment->deleting) {
+        delete_all(manager, txn, census);
+    } else if (!roll_back(manager, track, txn, census)) {
+        note_complete(manager, txn, census);
+        stop_leftovers(manager, txn, census);
+        if (census->current > most)
+            stop_surplus(manager, txn, census, census->current - most, arena);
+        else if (rolling && !deployment->paused)
+            stop_outdated(manager, txn, census, &bounds, arena);
+    }
+    if (!txn_is_empty(txn)) {
+        deployment_submit(manager, track, txn);
+        return;
+    }
+    txn_abort(txn);
+    if (!deployment->deleting)
+        make_missing(manager, track, census);
+}
+
+void deployment_reconcile(struct deployment_manager *manager, struct track *track)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    struct census census;
+    if (track->busy) {
+        track->again = true;
+        return;
+    }
+    const struct deployment *deployment = deployment_manager_find(manager, track->name);
+    if (!deployment)
+        return;
+    census_take(manager, deployment, &arena, &census);
+    follow_progress(manager, track, &census);
+    arm_timer(manager, track, &census);
+    act(manager, track, &census, &arena);
+    uint8_t phase = census_phase(&census, track);
+    if (phase != track->phase) {
+        track->phase = phase;
+        track->phase_since_ms = loop_wall_ms(manager->loop);
+        track->seq = state_next_seq(manager->state);
+    }
+}

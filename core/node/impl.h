@@ -1,0 +1,50 @@
+/* The node registry's own data. Private to this folder. */
+#ifndef NODE_IMPL_H
+#define NODE_IMPL_H
+
+#include "node/registry.h"
+
+#include <uthash.h>
+
+struct name { /* a set of names waiting to be sent */
+    UT_hash_handle hh;
+    char name[80];
+};
+/* One connection of an agent, and what is known of its node. */
+struct peer {
+    UT_hash_handle hh;
+    struct node_registry *registry;
+    struct link_end *link; /* NULL: not connected */
+    struct node_status status;
+    bool known;      /* it has said which node it is */
+    bool proxy_gone; /* its node has no proxy now: nobody there serves a table */
+    bool assign_all, publish_all, lost_told;
+    struct name *assign, *publish, *templates; /* templates: sent on this connection */
+    int64_t assignment_version, table_version; /* last sent */
+    int64_t acknowledged;                      /* table, in the registry's numbers */
+    struct loop_timer suspect, lost;
+    uint64_t silent_since_ns;
+    char name[64];
+};
+struct node_registry {
+    struct node_registry_config config;
+    struct loop *loop;
+    struct state *state;
+    struct node_events events;
+    struct state_subscriber subscriber;
+    struct peer *peers;     /* by node name */
+    struct peer *strangers; /* connected, not yet known; keyed by a number */
+    struct loop_timer flush;
+    int64_t table_version; /* one count for all nodes */
+    uint64_t next_stranger;
+};
+struct peer *registry_peer(const struct node_registry *registry, const char *name);
+void registry_send(struct peer *peer); /* what is marked, as one assignment and one table */
+void registry_arrange_flush(struct node_registry *registry);
+void registry_forget_sent(struct peer *peer);
+void name_add(struct name **set, const char *name);
+void name_clear(struct name **set);
+bool name_has(struct name *set, const char *name);
+const struct node *registry_head(struct node_registry *registry, const char *name);
+
+#endif

@@ -1,0 +1,196 @@
+/* What goes to a node: gathered by name during a turn, filled and sent once at its end. */
+#include "node/impl.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void name_add(struct name **set, const char *name)
+{
+    struct name *entry = NULL, *names = *set;
+    HASH_FIND_STR(names, name, entry);
+    if (entry)
+        return;
+    entry = memory_alloc(sizeof *entry);
+    snprintf(entry->name, sizeof entry->name, "%s", name);
+    HASH_ADD_STR(names, name, entry);
+    *set = names;
+}
+
+void name_clear(struct name **set)
+{
+    struct name *entry, *next, *names = *set;
+    HASH_ITER(hh, names, entry, next)
+    {
+        HASH_DEL(names, entry);
+        free(entry);
+    }
+    *set = NULL;
+}
+
+bool name_has(struct name *set, const char *name)
+{
+    struct name *entry = NULL;
+    HASH_FIND_STR(set, name, entry);
+    return entry != NULL;
+}
+
+/* Sets are walked in the order in which names came in (uthash keeps it): deterministic. */
+static size_t count_names(struct name *set)
+{
+    return HASH_COUNT(set);
+}
+
+static void fill_one(struct peer *peer, const char *id, struct arena *arena,
+                     struct assignment *assignment, struct assigned_container *containers,
+                     struct assigned_template *templates, const char **removed)
+{
+    const struct node_events *events = &peer->registry->events;
+    struct assigned_container *container = &containers[assignment->containers.count];
+    struct assigned_template *template = &templates[assignment->templates.count];
+    if (!events->fill_container(events->argument, peer->name, id, container, template, arena)) {
+        removed[assignment->removed.count++] = id;
+        return;
+    }
+    assignment->containers.count++;
+    container->template_id = template->id;
+    if (name_has(peer->templates, template->id))
+        return;
+    name_add(&peer->templates, template->id);
+    assignment->templates.count++;
+}
+
+static bool send_message(struct peer *peer, const struct message *message)
+{
+    CLEANUP(text_finish) struct text text = {0};
+    schema_write(&message_type, message, SCHEMA_STORED, &text);
+    if (link_send(peer->link, text.data, text.length))
+        return true;
+    LOG_WARN("a node does not take its messages; its connection is closed",
+             LOG_STR("node", peer->name));
+    return false;
+}
+
+static void gather_all(struct peer *peer)
+{
+    const struct node_events *events = &peer->registry->events;
+    const char *id = NULL;
+    name_clear(&peer->assign);
+    while ((id = events->next_container(events->argument, peer->name, id)))
+        name_add(&peer->assign, id);
+}
+
+static void send_assignment(struct peer *peer)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    if (peer->assign_all)
+        gather_all(peer);
+    size_t count = count_names(peer->assign);
+    if (!count && !peer->assign_all)
+        return;
+    struct assigned_container *containers = arena_alloc(&arena, (count + 1) * sizeof *containers);
+    struct assigned_template *templates = arena_alloc(&arena, (count + 1) * sizeof *templates);
+    const char **removed = arena_alloc(&arena, (count + 1) * sizeof *removed);
+    struct assignment assignment = {.cluster = state_cluster_uid(peer->registry->state),
+                                    .fence = (int64_t)state_fence(peer->registry->state),
+                                    .version = ++peer->assignment_version,
+                                    .store_seq = (int64_t)state_seq(peer->registry->state),
+                                    .full = peer->assign_all,
+                                    .templates.items = templates,
+                                    .containers.items = containers,
+                                    .removed.items = removed};
+    struct name *entry, *next;
+    HASH_ITER(hh, peer->assign, entry, next)
+    {
+        fill_one(peer, entry->name, &arena, &assignment, containers, templates, removed);
+    }
+    send_message(peer, &(struct message){.assignment = &assignment});
+    name_clear(&peer->assign);
+    peer->assign_all = false;
+}
+
+static void send_table(struct peer *peer)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    const struct node_events *events = &peer->registry->events;
+    const char *service = NULL;
+    if (peer->publish_all) {
+        name_clear(&peer->publish);
+        while ((service = events->next_service(events->argument, service)))
+            name_add(&peer->publish, service);
+    }
+    size_t count = count_names(peer->publish);
+    if (!count && !peer->publish_all)
+        return;
+    struct published_service *services = arena_alloc(&arena, (count + 1) * sizeof *services);
+    const char **removed = arena_alloc(&arena, (count + 1) * sizeof *removed);
+    struct endpoint_table table = {.fence = (int64_t)state_fence(peer->registry->state),
+                                   .version = peer->registry->table_version,
+                                   .full = peer->publish_all,
+                                   .services.items = services,
+                                   .removed.items = removed};
+    struct name *entry, *next;
+    HASH_ITER(hh, peer->publish, entry, next)
+    {
+        if (events->fill_service(events->argument, entry->name, &arena,
+                                 &services[table.services.count]))
+            table.services.count++;
+        else
+            removed[table.removed.count++] = entry->name;
+    }
+    peer->table_version = table.version;
+    send_message(peer, &(struct message){.table = &table});
+    name_clear(&peer->publish);
+    peer->publish_all = false;
+}
+
+void registry_send(struct peer *peer)
+{
+    if (!peer->link || !peer->known)
+        return;
+    send_assignment(peer);
+    send_table(peer);
+}
+
+void registry_forget_sent(struct peer *peer)
+{
+    name_clear(&peer->assign);
+    name_clear(&peer->publish);
+    name_clear(&peer->templates);
+    peer->assignment_version = peer->table_version = peer->acknowledged = 0;
+    peer->assign_all = peer->publish_all = true;
+}
+
+void node_registry_assign(struct node_registry *registry, const char *node, const char *id)
+{
+    struct peer *peer = registry_peer(registry, node);
+    if (!peer || !peer->link || peer->assign_all)
+        return; /* the next connection begins with everything */
+    name_add(&peer->assign, id);
+    registry_arrange_flush(registry);
+}
+
+void node_registry_assign_all(struct node_registry *registry, const char *node)
+{
+    struct peer *peer = registry_peer(registry, node);
+    if (!peer)
+        return;
+    peer->assign_all = true;
+    registry_arrange_flush(registry);
+}
+
+int64_t node_registry_publish(struct node_registry *registry, const char *service)
+{
+    struct peer *peer, *next;
+    registry->table_version++;
+    HASH_ITER(hh, registry->peers, peer, next)
+    {
+        if (!service)
+            peer->publish_all = true;
+        else if (!peer->publish_all)
+            name_add(&peer->publish, service);
+    }
+    registry_arrange_flush(registry);
+    return registry->table_version;
+}

@@ -1,0 +1,141 @@
+/* Taking a container out of the tables: every proxy that counts must have a table without it, and
+ * have said that its connections ended or were cut at the deadline. */
+#include "service/impl.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_drain(struct service_manager *manager, struct drain *drain)
+{
+    while (drain->debts) {
+        struct debt *next = drain->debts->next;
+        free(drain->debts);
+        drain->debts = next;
+    }
+    loop_timer_stop(&drain->deadline);
+    HASH_DEL(manager->drains, drain);
+    free(drain);
+}
+
+static void finish(struct drain *drain)
+{
+    struct service_manager *manager = drain->manager;
+    char container[80];
+    snprintf(container, sizeof container, "%s", drain->container);
+    free_drain(manager, drain);
+    container_manager_drained(manager->config.containers, container);
+    const struct container *record = container_manager_find(manager->config.containers, container);
+    if (record) /* out of every table now, also as draining */
+        service_manager_deployment_changed(manager, record->deployment);
+}
+
+static void check(struct drain *drain)
+{
+    struct node_registry *nodes = drain->manager->config.nodes;
+    struct debt **link = &drain->debts;
+    while (*link) {
+        if (node_registry_counts(nodes, (*link)->node)) {
+            link = &(*link)->next;
+            continue;
+        }
+        struct debt *gone = *link; /* silent for too long: it stops by itself */
+        *link = gone->next;
+        free(gone);
+    }
+    if (!drain->debts && node_registry_table_acknowledged(nodes, drain->version))
+        finish(drain);
+}
+
+void service_check_drains(struct service_manager *manager)
+{
+    struct drain *drain, *next;
+    HASH_ITER(hh, manager->drains, drain, next)
+    {
+        check(drain);
+    }
+}
+
+static void deadline_passed(void *argument)
+{
+    struct drain *drain = argument;
+    if (drain->debts)
+        LOG_WARN("a proxy did not say that a container has drained; going on without",
+                 LOG_STR("container", drain->container));
+    finish(drain);
+}
+
+static void add_debts(struct drain *drain, const struct service *service)
+{
+    struct service_manager *manager = drain->manager;
+    const struct node *node = NULL;
+    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL))) {
+        if (!node_registry_counts(manager->config.nodes, node->name))
+            continue;
+        struct debt *debt = memory_alloc(sizeof *debt);
+        snprintf(debt->node, sizeof debt->node, "%s", node->name);
+        snprintf(debt->service, sizeof debt->service, "%s", service->name);
+        debt->next = drain->debts;
+        drain->debts = debt;
+    }
+}
+
+void service_manager_drain(struct service_manager *manager, const struct container *container)
+{
+    const struct service *service = NULL;
+    uint64_t longest_ns = 0;
+    struct drain *drain = NULL;
+    HASH_FIND_STR(manager->drains, container->id, drain);
+    if (drain)
+        return;
+    drain = memory_alloc(sizeof *drain);
+    drain->manager = manager;
+    snprintf(drain->container, sizeof drain->container, "%s", container->id);
+    snprintf(drain->deployment, sizeof drain->deployment, "%s", container->deployment);
+    HASH_ADD_STR(manager->drains, container, drain);
+    while ((service = service_of(manager, container->deployment, service))) {
+        enum endpoint_state state;
+        int64_t port;
+        int64_t version = node_registry_publish(manager->config.nodes, service->name);
+        drain->version = version > drain->version ? version : drain->version;
+        if (!service_serves(manager, service, container, &state, &port))
+            continue; /* no table has it */
+        add_debts(drain, service);
+        if (service->drain_timeout_ns > longest_ns)
+            longest_ns = service->drain_timeout_ns;
+    }
+    loop_timer_init(&drain->deadline, manager->loop, "drain deadline", deadline_passed, drain);
+    loop_timer_start(&drain->deadline, longest_ns + 10 * NS_PER_SECOND);
+    if (!drain->debts)
+        loop_timer_start(&drain->deadline, 0);
+}
+
+void service_take_drained(struct service_manager *manager, const char *node,
+                          const struct report *report)
+{
+    for (uint32_t i = 0; i < report->drained.count; i++) {
+        const struct reported_drain *reported = LIST_AT(report->drained, struct reported_drain, i);
+        struct drain *drain = NULL;
+        HASH_FIND_STR(manager->drains, reported->container, drain);
+        for (struct debt **link = drain ? &drain->debts : NULL; link && *link;) {
+            struct debt *debt = *link;
+            if (strcmp(debt->node, node) == 0 && strcmp(debt->service, reported->service) == 0) {
+                *link = debt->next;
+                free(debt);
+            } else {
+                link = &debt->next;
+            }
+        }
+    }
+}
+
+void service_drains_finish(struct service_manager *manager)
+{
+    struct drain *drain, *next;
+    HASH_ITER(hh, manager->drains, drain, next)
+    {
+        free_drain(manager, drain);
+    }
+}
