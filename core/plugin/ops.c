@@ -39,7 +39,7 @@ static void op_free(struct op *op)
 static void table_free(struct op_table *table)
 {
     pthread_mutex_destroy(&table->lock);
-    free(table->slots);
+    handles_finish(&table->ops);
     free(table);
 }
 
@@ -47,22 +47,13 @@ void op_table_destroy(struct op_table *table)
 {
     if (!table)
         return;
-    for (uint32_t i = 0; i < table->slot_count; i++)
-        if (table->slots[i].op)
-            op_free(table->slots[i].op);
+    for (uint32_t i = 0; i < table->ops.count; i++)
+        if (handles_at(&table->ops, i))
+            op_free(handles_at(&table->ops, i));
     table->ready_first = NULL;
     table->destroyed = true;
     if (!table->task_posted) /* else the loop still holds the task, and frees the shell */
         table_free(table);
-}
-
-struct op *op_find(struct op_table *table, uint64_t id)
-{
-    uint32_t index = (uint32_t)id - 1;
-    if (!id || index >= table->slot_count)
-        return NULL;
-    struct op_slot *slot = &table->slots[index];
-    return slot->op && slot->generation == (uint32_t)(id >> 32) ? slot->op : NULL;
 }
 
 void op_make_ready(struct op *op)
@@ -89,35 +80,6 @@ void op_end(struct op *op, orch_status status)
     op->ended = true;
     op->status = status;
     op_make_ready(op);
-}
-
-static void slot_take(struct op_table *table, struct op *op)
-{
-    if (!table->free_slot) {
-        if (table->slot_count == table->slot_capacity) {
-            table->slot_capacity = table->slot_capacity ? table->slot_capacity * 2 : 64;
-            table->slots =
-                memory_resize(table->slots, table->slot_capacity * sizeof *table->slots);
-        }
-        table->slots[table->slot_count] = (struct op_slot){.op = NULL};
-        table->free_slot = ++table->slot_count;
-    }
-    uint32_t index = table->free_slot - 1;
-    struct op_slot *slot = &table->slots[index];
-    table->free_slot = slot->next_free;
-    slot->op = op;
-    slot->generation++;
-    table->used++;
-    op->id = (uint64_t)slot->generation << 32 | (index + 1);
-}
-
-static void slot_give(struct op_table *table, const struct op *op)
-{
-    uint32_t index = (uint32_t)op->id - 1;
-    table->slots[index].op = NULL;
-    table->slots[index].next_free = table->free_slot;
-    table->free_slot = index + 1;
-    table->used--;
 }
 
 /* The deadline, or the end of the grace after a cancel. */
@@ -162,8 +124,8 @@ struct op *op_begin(struct op_table *table, const struct op_request *request)
     op->owed = true;
     loop_timer_init(&op->timer, table->loop, request->verb, out_of_time, op);
     pthread_mutex_lock(&table->lock);
-    op->refused = table->used >= OP_TABLE_LIMIT;
-    slot_take(table, op);
+    op->refused = table->ops.used >= OP_TABLE_LIMIT;
+    op->id = handles_put(&table->ops, op);
     table->counts.begun++;
     table->counts.open++;
     pthread_mutex_unlock(&table->lock);
@@ -199,7 +161,7 @@ static void settle_locked(struct op *op, orch_status status, const struct orch_e
 {
     if (op->refused) {
         error_set(&op->error, ERROR_UNAVAILABLE, "%u operations are open or never ended",
-                  op->table->used - 1);
+                  op->table->ops.used - 1);
         op_end(op, ORCH_E_UNAVAILABLE);
         return;
     }
@@ -281,7 +243,7 @@ static void op_run(struct op *op)
     pthread_mutex_lock(&table->lock);
     bool over = op->told && !op->owed && !op->copying && !op->ready;
     if (over) {
-        slot_give(table, op);
+        handles_remove(&table->ops, op->id);
         table->counts.open--;
     }
     pthread_mutex_unlock(&table->lock);
@@ -319,7 +281,7 @@ static void op_table_run(struct loop_task *task)
 static void ask_cancel(struct op_table *table, uint64_t id, bool abandon)
 {
     pthread_mutex_lock(&table->lock);
-    struct op *op = op_find(table, id);
+    struct op *op = handles_get(&table->ops, id);
     bool ask = op && op->owed && !op->cancel_asked && !op->refused;
     if (op && abandon && !op->told) {
         op->told = true;
@@ -356,7 +318,7 @@ void op_abandon(struct op_table *table, uint64_t id)
 void op_credit(struct op_table *table, uint64_t id, size_t bytes)
 {
     pthread_mutex_lock(&table->lock);
-    struct op *op = op_find(table, id);
+    struct op *op = handles_get(&table->ops, id);
     bool resume = false;
     if (op) {
         op->outstanding_bytes -= bytes < op->outstanding_bytes ? bytes : op->outstanding_bytes;
@@ -372,7 +334,7 @@ void op_credit(struct op_table *table, uint64_t id, size_t bytes)
 bool op_is_open(struct op_table *table, uint64_t id)
 {
     pthread_mutex_lock(&table->lock);
-    const struct op *op = op_find(table, id);
+    const struct op *op = handles_get(&table->ops, id);
     bool open = op && op->owed && !op->told;
     pthread_mutex_unlock(&table->lock);
     return open;
@@ -381,8 +343,8 @@ bool op_is_open(struct op_table *table, uint64_t id)
 void op_table_forget(struct op_table *table, const struct plugin_host *host)
 {
     pthread_mutex_lock(&table->lock);
-    for (uint32_t i = 0; i < table->slot_count; i++) {
-        struct op *op = table->slots[i].op;
+    for (uint32_t i = 0; i < table->ops.count; i++) {
+        struct op *op = handles_at(&table->ops, i);
         if (!op || op->request.host != host)
             continue;
         loop_timer_stop(&op->timer);

@@ -3,6 +3,7 @@
 #define PLUGIN_OPS_IMPL_H
 
 #include "loop/loop.h"
+#include "plugin/handles.h"
 #include "plugin/ops.h"
 
 #include <pthread.h>
@@ -40,17 +41,10 @@ struct op {
     size_t outstanding_bytes; /* emitted, and not done with */
 };
 
-struct op_slot {
-    struct op *op; /* NULL: free */
-    uint32_t generation, next_free;
-};
-
 struct op_table {
     struct loop *loop;
     pthread_mutex_t lock;
-    struct op_slot *slots;
-    uint32_t slot_count, slot_capacity, free_slot; /* free_slot: index + 1 */
-    uint32_t used;
+    struct handles ops;
     struct op *ready_first, *ready_last;
     struct loop_task task;
     bool task_posted, destroyed;
@@ -58,7 +52,6 @@ struct op_table {
 };
 
 /* With the lock held. */
-struct op *op_find(struct op_table *table, uint64_t id);
 void op_make_ready(struct op *op);
 void op_end(struct op *op, orch_status status);
 

@@ -75,7 +75,7 @@ orch_status op_table_complete(struct op_table *table, struct plugin_host *host, 
         return ORCH_E_INVALID;
     (void)orch_take(&mine, sizeof mine, result, NULL); /* advisory: newer tails don't matter */
     pthread_mutex_lock(&table->lock);
-    struct op *found = op_find(table, op.id);
+    struct op *found = handles_get(&table->ops, op.id);
     if (found && found->request.host != host)
         found = NULL;
     bool open = found && found->owed && !found->told;
@@ -146,7 +146,7 @@ int64_t op_table_emit(struct op_table *table, struct plugin_host *host, struct o
         return ORCH_E_TOO_LARGE;
     struct op_chunk *chunk = chunk_copy(channel, bytes);
     pthread_mutex_lock(&table->lock);
-    int64_t credit = emit_locked(op_find(table, op.id), host, chunk);
+    int64_t credit = emit_locked(handles_get(&table->ops, op.id), host, chunk);
     pthread_mutex_unlock(&table->lock);
     if (credit < 0)
         free(chunk);
