@@ -105,9 +105,10 @@ bool plugin_check_config(const struct plugin *plugin, const json_t *config, cons
                          config_schema_fault *fault, void *argument, char **completed);
 
 /* ---- reading without loading: --check-config -------------------------------------------------- */
-/* Judges the plugin in a child process and checks `config` against its schema; writes nothing and
- * runs none of its functions (constructors run in the child). Faults of the plugin itself have the
- * path "<kind>.plugin"; of its settings "<config_path>...". True: it would load. */
+/* Judges the plugin in a child process and checks `config` (NULL: {}) against its schema; writes
+ * nothing and runs none of its functions (constructors run in the child). Faults of the plugin
+ * itself are reported at `plugin_path` ("runtime.plugin"), those of its settings below
+ * `config_path` ("runtime.config"). True: it would load, and the settings fit. */
 bool plugin_peek(const struct plugin_registry *registry, enum plugin_kind kind, const char *name,
                  const json_t *config, const char *plugin_path, const char *config_path,
                  config_schema_fault *fault, void *argument);
@@ -122,8 +123,22 @@ struct plugin *plugin_load_descriptor(struct plugin_registry *registry, int take
                                       struct error *error);
 
 /* ---- for orchestrator-plugin-check ------------------------------------------------------------ */
-/* All that a file provides; judged and loaded in this very process, from the file itself, with the
- * same messages. NULL: refused. */
+struct plugin_offer {
+    const char *interface_id, *name;
+};
+struct plugin_description {
+    bool accepted;
+    char *reasons, *warnings; /* "" when none; joined by "; " */
+    char *id, *version;       /* "" when not known */
+    uint32_t sdk_version;
+    struct plugin_offer *offers;
+    size_t offer_count;
+};
+/* Opens and judges a file as peek does, whatever it provides. */
+void plugin_describe(const struct plugin_registry *registry, const char *path,
+                     struct plugin_description *out);
+void plugin_description_finish(struct plugin_description *description);
+/* Loads it under any file name, into this process, from the file itself. */
 struct plugin *plugin_registry_load_file(struct plugin_registry *registry, const char *path,
                                          enum plugin_kind kind, const char *name,
                                          struct error *error);
