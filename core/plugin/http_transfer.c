@@ -217,6 +217,9 @@ static bool request_valid(const struct http_request *request, struct error *erro
         return error_set(error, ERROR_VALIDATION, "the method is no HTTP token");
     if (!request->url || !plain_text(request->url))
         return error_set(error, ERROR_VALIDATION, "the URL is missing or has control characters");
+    if (strncasecmp(request->url, "http://", 7) != 0 &&
+        strncasecmp(request->url, "https://", 8) != 0)
+        return error_set(error, ERROR_VALIDATION, "the URL is neither http:// nor https://");
     if (request->unix_socket && strlen(request->unix_socket) > UNIX_PATH_LIMIT)
         return error_set(error, ERROR_VALIDATION, "%s: a unix socket's path has at most %d bytes",
                          request->unix_socket, UNIX_PATH_LIMIT);
@@ -369,7 +372,6 @@ static enum error_code code_of(CURLcode code)
     case CURLE_OPERATION_TIMEDOUT:
         return ERROR_TIMEOUT;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return ERROR_VALIDATION;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
