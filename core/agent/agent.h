@@ -2,7 +2,8 @@
  * probes, restarts by policy, feeds the local proxy and reports.
  *
  * It keeps the desired set with the highest fence and its own restart counts and incarnations in a
- * small file, written before it acts on them; cut off from the server it goes on alone. All [loop]. */
+ * small file, written before it acts on them; cut off from the server it goes on alone. All [loop].
+ */
 #ifndef AGENT_AGENT_H
 #define AGENT_AGENT_H
 
@@ -10,23 +11,20 @@
 #include "node/link.h"
 #include "node/node.h"
 
-#include <orchestrator/runtime.h>
-
 struct agent;
 struct proxy_feed;
-struct op_table;
 struct http_client;
+struct runtime;
 struct agent_config {
     struct loop *loop;
     const char *node_name, *address;
-    struct list labels;            /* map: of a new node record */
-    struct node_amounts reserved;  /* kept for the host */
-    const char *state_directory;   /* agent.json lives here */
-    const struct orch_runtime_v1 *runtime; /* table and instance, made by the caller */
-    void *runtime_instance;
-    struct op_table *ops;
-    struct http_client *http;  /* for HTTP probes */
-    struct proxy_feed *feed;   /* NULL: no proxy (tests): tables are acknowledged at once */
+    struct list labels;           /* map: of a new node record */
+    struct node_amounts reserved; /* kept for the host */
+    const char *state_directory;  /* agent.json lives here */
+    struct runtime *runtime;      /* the caller's, like the next two */
+    struct http_client *http;     /* for HTTP probes */
+    struct proxy_feed *feed;      /* its callbacks become the agent's; NULL: no proxy, tables are
+                                     acknowledged at once */
     const char *runtime_name;
     uint32_t max_operations; /* in flight at the engine; 0: as the runtime says, else 8 */
     uint64_t heartbeat_ns;   /* 0: 1 s */
@@ -39,7 +37,7 @@ void agent_destroy(struct agent *agent); /* containers run on */
 
 /* For REST on this node: the engine's id of a container of ours that exists, also after its end. */
 const char *agent_runtime_id(struct agent *agent, const char *container_id, bool previous);
-/* Called by the owner of the feed. */
-void agent_proxy_acknowledged(struct agent *agent, uint64_t version);
+/* Does the engine answer, and has it been listed whole? */
+bool agent_ready(const struct agent *agent, const char **why);
 
 #endif

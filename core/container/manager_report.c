@@ -114,19 +114,27 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
         keep(manager, txn, head, reported);
 }
 
+/* Stopped and removed as it was asked; or removed behind our back: then another record takes its
+ * place at once. */
 static void take_gone(struct container_manager *manager, struct txn *txn, const char *id)
 {
     const struct container *container = container_manager_find(manager, id);
-    struct container probe;
-    if (!container || container->intent != INTENT_STOP)
+    char object[96];
+    if (!container)
         return;
-    probe = (struct container){.record.kind = &container_kind,
-                               .id = container->id,
-                               .deployment = container->deployment,
-                               .slot = container->slot};
+    struct container probe = {.record.kind = &container_kind,
+                              .id = container->id,
+                              .deployment = container->deployment,
+                              .slot = container->slot};
     const struct record *head = state_find(manager->state, STATE_HEAD, &probe.record);
-    if (head)
-        txn_delete(txn, head);
+    if (!head)
+        return;
+    if (container->intent == INTENT_RUN) {
+        snprintf(object, sizeof object, "containers/%s", id);
+        txn_event(txn, EVENT_WARNING, "ContainerRemoved", object,
+                  "removed behind our back; another takes its place");
+    }
+    txn_delete(txn, head);
 }
 
 static bool names(const struct report *report, const char *id)

@@ -60,8 +60,8 @@ static const struct field assigned_template_fields[] = {
     STRING("hash", hash),
 };
 #undef AT
-static TYPE(assigned_template_type, "AssignedTemplate", struct assigned_template,
-            assigned_template_fields);
+TYPE(assigned_template_type, "AssignedTemplate", struct assigned_template,
+     assigned_template_fields);
 
 #define AT(member) offsetof(struct assigned_container, member)
 static const struct field assigned_container_fields[] = {
@@ -77,8 +77,8 @@ static const struct field assigned_container_fields[] = {
     FLAG("failed", failed),
 };
 #undef AT
-static TYPE(assigned_container_type, "AssignedContainer", struct assigned_container,
-            assigned_container_fields);
+TYPE(assigned_container_type, "AssignedContainer", struct assigned_container,
+     assigned_container_fields);
 
 #define AT(member) offsetof(struct assignment, member)
 static const struct field assignment_fields[] = {
@@ -117,8 +117,8 @@ static const struct field published_service_fields[] = {
     OBJECTS("endpoints", endpoints, &published_endpoint_type),
 };
 #undef AT
-static TYPE(published_service_type, "PublishedService", struct published_service,
-            published_service_fields);
+TYPE(published_service_type, "PublishedService", struct published_service,
+     published_service_fields);
 
 #define AT(member) offsetof(struct endpoint_table, member)
 static const struct field endpoint_table_fields[] = {

@@ -121,6 +121,7 @@ struct message {
     const struct report *report;
 };
 extern const struct type message_type;
-extern const struct type assignment_type, endpoint_table_type, report_type;
+extern const struct type assignment_type, endpoint_table_type, report_type, assigned_template_type,
+    assigned_container_type, published_service_type;
 
 #endif

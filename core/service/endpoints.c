@@ -41,12 +41,12 @@ bool service_serves(struct service_manager *manager, const struct service *servi
     const struct container_status *status =
         container_manager_status(manager->config.containers, container);
     bool stopping = container->intent == INTENT_STOP;
-    if (!status->address[0] || (!stopping && !status->ready))
+    if (!status->address[0] || (!stopping && status->state != CONTAINER_RUNNING))
         return false;
     if (stopping && container_manager_is_drained(manager->config.containers, container->id))
         return false;
     *port = service_target_port(manager, service, container);
-    *state = stopping ? ENDPOINT_DRAINING : ENDPOINT_ACTIVE;
+    *state = stopping ? ENDPOINT_DRAINING : status->ready ? ENDPOINT_ACTIVE : ENDPOINT_DOWN;
     return *port != 0;
 }
 
@@ -83,7 +83,8 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
             .address = container_manager_status(manager->config.containers, container)->address,
             .port = port,
             .weight = 1,
-            .state = (uint8_t)state};
+            /* One that is not ready gets nothing new; what it has goes on. */
+            .state = (uint8_t)(state == ENDPOINT_ACTIVE ? ENDPOINT_ACTIVE : ENDPOINT_DRAINING)};
     }
     const char *balancer = service->balancer ? service->balancer : manager->config.default_balancer;
     *out = (struct published_service){.name = service->name,

@@ -1,0 +1,118 @@
+/* Taking an assignment: the wanted set changes, is kept on disk, and then acted on. */
+#include "agent/impl.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void change(struct unit *unit, const struct assigned_container *assigned)
+{
+    unit->intent = assigned->intent;
+    if (assigned->incarnation > unit->wanted_incarnation)
+        unit->wanted_incarnation = assigned->incarnation;
+    if (assigned->restarts > unit->restarts)
+        unit->restarts = assigned->restarts;
+}
+
+static void take_container(struct agent *agent, const struct assigned_container *assigned)
+{
+    struct unit *unit = agent_unit(agent, assigned->id);
+    struct template *template = template_find(agent, assigned->template_id);
+    if (unit) {
+        change(unit, assigned);
+        return;
+    }
+    if (!template) {
+        LOG_ERROR("an assigned container has no template", LOG_STR("container", assigned->id));
+        return;
+    }
+    unit = unit_create(agent, assigned);
+    unit->template = template;
+    template->users++;
+    if (assigned->failed)
+        unit->phase = UNIT_FAILED;
+    else if (agent->listed && assigned->incarnation <= 1)
+        unit->phase = UNIT_NEW; /* the engine can't have it yet */
+    report_unit(unit);
+}
+
+static bool names(const struct assignment *assignment, const char *id)
+{
+    for (uint32_t i = 0; i < assignment->containers.count; i++)
+        if (strcmp(LIST_AT(assignment->containers, struct assigned_container, i)->id, id) == 0)
+            return true;
+    return false;
+}
+
+/* No record wants it any more: what is left of it is found by the next list and removed. */
+static void forget(struct agent *agent, struct unit *unit)
+{
+    if (unit->call || unit->phase == UNIT_MAKING || unit->phase == UNIT_RUNNING) {
+        unit->intent = ASSIGNED_STOP;
+        return;
+    }
+    if (unit->runtime_id[0])
+        stray_remove(agent, unit->runtime_id, false);
+    if (unit->previous_id[0])
+        stray_remove(agent, unit->previous_id, false);
+    unit_destroy(unit);
+}
+
+static void forget_absent(struct agent *agent, const struct assignment *assignment)
+{
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (assignment->full && !names(assignment, unit->id))
+            forget(agent, unit);
+    }
+    for (uint32_t i = 0; i < assignment->removed.count; i++) {
+        unit = agent_unit(agent, *LIST_AT(assignment->removed, const char *, i));
+        if (unit)
+            forget(agent, unit);
+    }
+}
+
+static void keep_before_acting(struct agent *agent)
+{
+    uint64_t number = keep_save(agent);
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (unit->phase == UNIT_UNKNOWN || unit->phase == UNIT_NEW)
+            unit->saved_by = number;
+    }
+}
+
+void assign_take(struct agent *agent, const struct assignment *assignment)
+{
+    if (!assignment->cluster || assignment->fence < agent->fence) {
+        LOG_WARN("an assignment of a server that has been replaced is ignored",
+                 LOG_INT("fence", assignment->fence));
+        return;
+    }
+    if (strcmp(agent->cluster, assignment->cluster) != 0) {
+        struct unit *unit, *next; /* another cluster's containers are never touched */
+        HASH_ITER(hh, agent->units, unit, next)
+        {
+            unit_destroy(unit);
+        }
+        snprintf(agent->cluster, sizeof agent->cluster, "%s", assignment->cluster);
+        agent->listed = false;
+    }
+    agent->fence = assignment->fence;
+    agent->assignment_version = assignment->version;
+    if (assignment->store_seq > agent->store_seq)
+        agent->store_seq = assignment->store_seq;
+    for (uint32_t i = 0; i < assignment->templates.count; i++)
+        template_put(agent, LIST_AT(assignment->templates, struct assigned_template, i));
+    for (uint32_t i = 0; i < assignment->containers.count; i++)
+        take_container(agent, LIST_AT(assignment->containers, struct assigned_container, i));
+    forget_absent(agent, assignment);
+    keep_before_acting(agent);
+    bool first = assignment->full && !agent->full_assignment;
+    agent->full_assignment = agent->full_assignment || assignment->full;
+    if (first)
+        observe_start(agent);
+    agent_look_all(agent);
+}

@@ -1,0 +1,218 @@
+/* The agent's own data. Private to this folder. */
+#ifndef AGENT_IMPL_H
+#define AGENT_IMPL_H
+
+#include "agent/agent.h"
+#include "health/backoff.h"
+#include "health/health.h"
+#include "node/messages.h"
+#include "plugin/runtime.h"
+#include "proxy/feed.h"
+
+#include <uthash.h>
+
+#define LABEL_CLUSTER "orchestrator.cluster"
+#define LABEL_CONTAINER "orchestrator.container"
+#define LABEL_INCARNATION "orchestrator.incarnation"
+#define LABEL_SPEC "orchestrator.spec"
+#define LABEL_SEQ "orchestrator.seq"
+#define LABEL_DEPLOYMENT "orchestrator.deployment"
+#define LABEL_SLOT "orchestrator.slot"
+
+/* A template as assigned, and its image. Counted by its units. */
+enum image_state { IMAGE_UNKNOWN = 1, IMAGE_PULLING, IMAGE_RESOLVED, IMAGE_FAILED };
+struct template
+{
+    UT_hash_handle hh;
+    struct agent *agent;
+    struct arena arena;
+    struct assigned_template data;
+    uint32_t users;
+    enum image_state image;
+    char *pinned, *digest;
+    bool to_report;
+    uint32_t failures;
+    char reason[48], message[240];
+    struct loop_timer retry;
+    char id[96];
+};
+
+enum unit_phase {
+    UNIT_UNKNOWN = 1, /* before the first complete list */
+    UNIT_NEW,         /* to be made */
+    UNIT_MAKING,      /* create, then start, under way */
+    UNIT_RUNNING,
+    UNIT_STOPPING, /* the stop call is under way */
+    UNIT_ENDED,    /* its process ended; what follows depends on policy and intent */
+    UNIT_REMOVING, /* the remove call is under way: it is on its way out for good */
+    UNIT_FAILED,   /* for good */
+    UNIT_VANISHED  /* removed behind our back; reported, and the server makes another */
+};
+enum unit_call { CALL_NONE = 0, CALL_MAKE, CALL_STOP, CALL_REMOVE };
+
+/* One container of this node. */
+struct unit {
+    UT_hash_handle hh;
+    struct agent *agent;
+    struct template *template;
+    enum unit_phase phase;
+    uint8_t intent; /* enum assigned_intent */
+    int64_t slot, revision, seq, incarnation, wanted_incarnation, restarts;
+    struct list ports;
+    struct arena arena; /* ports */
+    uint64_t saved_by;  /* the save that must be on disk before anything is made */
+    bool was_ready;     /* kept from before a restart of the daemon */
+    bool ready;
+    bool stop_then_restart; /* a liveness failure or a restart asked for: stop, then make anew */
+    bool dirty;             /* to be reported */
+    struct health *health;
+    struct backoff backoff;
+    bool ever_ready;
+    uint64_t running_since_ns, barrier;
+    int64_t started_at_ms, finished_at_ms, next_start_at_ms, exit_code;
+    struct loop_timer restart;
+    enum unit_call call; /* queued or under way */
+    struct unit *next_call;
+    uint64_t born_list; /* lists begun up to this one may not know it yet */
+    uint32_t start_failures;
+    char id[80], runtime_id[80], previous_id[80], address[48], reason[48], message[240];
+};
+
+/* A service as the server publishes it. */
+struct table_entry {
+    UT_hash_handle hh;
+    struct arena arena;
+    struct published_service service;
+    bool dirty;
+    char name[64];
+};
+struct drained_note {
+    struct drained_note *next;
+    struct reported_drain drain; /* strings owned */
+};
+struct listener_note {
+    struct listener_note *next;
+    struct reported_listener listener;
+};
+struct figure {
+    UT_hash_handle hh;
+    struct reported_endpoint endpoint;
+    char key[160], service[64], container[80];
+};
+struct end_note { /* an end whose last lines are known, or given up on */
+    struct end_note *next;
+    char id[80];
+    struct arena arena;
+    struct container_end end;
+};
+
+struct agent {
+    struct agent_config config;
+    struct loop *loop;
+    struct runtime *runtime;
+    struct link_end *link;
+    bool attached, full_assignment, listed, runtime_up, introduced, full_sent, destroyed;
+    char runtime_message[240];
+    struct node node; /* what it says of its host */
+    struct arena node_arena;
+    uint32_t max_operations;
+    /* desired */
+    char cluster[ID_UID_BYTES];
+    int64_t fence, assignment_version, store_seq;
+    struct unit *units;
+    struct template *templates;
+    /* calls */
+    struct unit *calls, *calls_last;
+    uint32_t calls_in_flight, makes_left; /* makes queued or under way */
+    /* observing */
+    uint64_t list_id, list_count, events_id;
+    bool list_wanted;
+    uint64_t list_wanted_since_ns, partial_lists;
+    struct loop_timer list_timer, events_timer, info_timer;
+    struct stray *strays;
+    /* keeping */
+    uint64_t save_wanted, save_done;
+    struct saving *saving;
+    struct loop_timer save_timer;
+    /* tables */
+    struct table_entry *table;
+    int64_t table_version, table_acknowledged, table_fence;
+    uint64_t feed_version, feed_acknowledged;
+    struct version_map {
+        uint64_t feed;
+        int64_t table;
+    } versions[64];
+    uint32_t version_count;
+    bool table_dirty, proxy_gone;
+    struct loop_timer table_timer;
+    /* reporting */
+    struct loop_timer report_timer, heartbeat;
+    bool report_dirty;
+    struct drained_note *drained;
+    struct listener_note *listeners;
+    struct figure *figures;
+    struct end_note *end_notes;
+    struct text gone; /* ids, each terminated by a NUL */
+};
+
+/* unit.c */
+struct unit *unit_create(struct agent *agent, const struct assigned_container *assigned);
+void unit_destroy(struct unit *unit);
+void unit_look(struct unit *unit); /* the next step; none when all is as wanted */
+void unit_observe(struct unit *unit, const struct orch_container_view *view);
+void unit_absent(struct unit *unit); /* a list that must know it does not */
+void unit_set(struct unit *unit, enum unit_phase phase, const char *reason, const char *message);
+void unit_made(struct unit *unit, const struct orch_started *started);
+void unit_make_failed(struct unit *unit, orch_status status, const char *message);
+void unit_stopped(struct unit *unit);
+void unit_removed(struct unit *unit);
+const struct container_template *unit_template(const struct unit *unit);
+uint8_t unit_state(const struct unit *unit); /* enum container_state */
+
+/* operations.c: bounded, fair */
+void call_queue(struct unit *unit, enum unit_call call);
+void call_unqueue(struct unit *unit);
+void call_pump(struct agent *agent);
+void stray_remove(struct agent *agent, const char *runtime_id, bool running);
+void stray_finish_all(struct agent *agent);
+
+/* images.c */
+bool image_resolved(struct template *template); /* begins to resolve it if need be */
+struct template *template_find(struct agent *agent, const char *id);
+struct template *template_put(struct agent *agent, const struct assigned_template *data);
+void template_release(struct template *template);
+
+/* observe.c */
+void observe_start(struct agent *agent);
+void observe_stop(struct agent *agent);
+void observe_want_list(struct agent *agent);
+void observe_one(struct agent *agent, const char *runtime_id);
+
+/* keep.c */
+void keep_load(struct agent *agent);
+uint64_t keep_save(struct agent *agent); /* the number that save_done must reach */
+void keep_finish(struct agent *agent);
+
+/* tables.c */
+void table_take(struct agent *agent, const struct endpoint_table *table);
+uint64_t table_drop(struct unit *unit); /* the barrier: nothing is made before it is acknowledged */
+void table_unit_changed(struct unit *unit);
+bool table_passed(const struct agent *agent, uint64_t barrier);
+void table_init(struct agent *agent);
+void table_finish(struct agent *agent);
+
+/* report.c */
+void report_arrange(struct agent *agent);
+void report_unit(struct unit *unit);
+void report_gone(struct agent *agent, const char *id);
+void report_end(struct unit *unit, const struct orch_container_view *view, const char *reason);
+void report_finish(struct agent *agent);
+void report_due(void *agent);
+void heartbeat_due(void *agent);
+
+void agent_look_all(struct agent *agent);
+void agent_runtime_is(struct agent *agent, bool up, const char *message);
+struct unit *agent_unit(struct agent *agent, const char *id);
+void assign_take(struct agent *agent, const struct assignment *assignment);
+
+#endif

@@ -1,0 +1,382 @@
+/* Calls to the engine: at most so many at a time, first come first served. */
+#include "agent/impl.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stray {
+    struct stray *next;
+    struct agent *agent;
+    bool running;
+    uint64_t call;
+    char runtime_id[80];
+};
+
+/* A unit may end while its call is under way (the daemon closes): calls carry a note that outlives
+ * it, by name. */
+struct call_note {
+    struct agent *agent;
+    char id[80];
+};
+
+static struct call_note *make_note(struct unit *unit)
+{
+    struct call_note *note = memory_alloc(sizeof *note);
+    note->agent = unit->agent;
+    snprintf(note->id, sizeof note->id, "%s", unit->id);
+    return note;
+}
+
+/* The call is over: its unit, or NULL when that has gone. Frees the note. */
+static struct unit *call_over(struct call_note *note)
+{
+    struct agent *agent = note->agent;
+    struct unit *unit = agent_unit(agent, note->id);
+    free(note);
+    agent->calls_in_flight--;
+    if (unit) {
+        if (unit->call == CALL_MAKE)
+            agent->makes_left--;
+        unit->call = CALL_NONE;
+    }
+    return unit;
+}
+
+/* -- making -- */
+
+static void started(void *argument, orch_status status, const struct error *error,
+                    const struct orch_started *result)
+{
+    struct agent *agent = ((struct call_note *)argument)->agent;
+    struct unit *unit = call_over(argument);
+    if (unit && status == ORCH_OK)
+        unit_made(unit, result);
+    else if (unit)
+        unit_make_failed(unit, status, error->message);
+    call_pump(agent);
+}
+
+static void created(void *argument, orch_status status, const struct error *error,
+                    const char *runtime_id)
+{
+    struct call_note *note = argument;
+    struct agent *agent = note->agent;
+    struct unit *unit = agent_unit(agent, note->id);
+    if (status != ORCH_OK || !unit) {
+        unit = call_over(note);
+        if (unit)
+            unit_make_failed(unit, status, error->message);
+        call_pump(agent);
+        return;
+    }
+    snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", runtime_id);
+    runtime_start(agent->runtime, unit->runtime_id, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND,
+                  started, note);
+}
+
+static struct orch_str str(const char *string)
+{
+    return string ? (struct orch_str){string, strlen(string)} : (struct orch_str){0};
+}
+
+static struct orch_array strings(struct arena *arena, const struct list *list)
+{
+    struct orch_str *items = arena_alloc(arena, (list->count + 1) * sizeof *items);
+    for (uint32_t i = 0; i < list->count; i++)
+        items[i] = str(*LIST_AT(*list, const char *, i));
+    return (struct orch_array){items, list->count, sizeof *items};
+}
+
+static struct orch_array pairs(struct arena *arena, const struct list *map,
+                               const struct orch_pair *more, uint32_t more_count)
+{
+    struct orch_pair *items = arena_alloc(arena, (map->count + more_count + 1) * sizeof *items);
+    for (uint32_t i = 0; i < map->count; i++) {
+        const struct map_entry *entry = LIST_AT(*map, struct map_entry, i);
+        items[i] = (struct orch_pair){str(entry->key), str(entry->value)};
+    }
+    if (more_count)
+        memcpy(items + map->count, more, more_count * sizeof *more);
+    return (struct orch_array){items, map->count + more_count, sizeof *items};
+}
+
+/* The record's id where it fits, else its first 54, '-' and 8 hex digits of its hash. */
+static const char *hostname_of(struct arena *arena, const char *id)
+{
+    uint8_t digest[SHA256_BYTES];
+    char hex[9];
+    if (strlen(id) <= 63)
+        return id;
+    hash_sha256(id, strlen(id), digest);
+    hash_hex(digest, 4, hex);
+    return arena_format(arena, "%.54s-%s", id, hex);
+}
+
+static struct orch_array task_labels(struct unit *unit, struct arena *arena)
+{
+    const struct agent *agent = unit->agent;
+    const struct orch_pair ours[] = {
+        {str(LABEL_CLUSTER), str(agent->cluster)},
+        {str(LABEL_CONTAINER), str(unit->id)},
+        {str(LABEL_INCARNATION), str(arena_format(arena, "%lld", (long long)unit->incarnation))},
+        {str(LABEL_SPEC), str(unit->template->data.hash)},
+        {str(LABEL_SEQ), str(arena_format(arena, "%lld", (long long)unit->seq))},
+        {str(LABEL_DEPLOYMENT), str(unit->template->data.deployment)},
+        {str(LABEL_SLOT), str(arena_format(arena, "%lld", (long long)unit->slot))}};
+    return pairs(arena, &unit_template(unit)->container_labels, ours, sizeof ours / sizeof ours[0]);
+}
+
+static struct orch_array task_ports(struct unit *unit, struct arena *arena)
+{
+    const struct list *ports = unit->ports.count ? &unit->ports : &unit_template(unit)->ports;
+    struct orch_port *items = arena_alloc(arena, (ports->count + 1) * sizeof *items);
+    for (uint32_t i = 0; i < ports->count; i++) {
+        const struct container_port *port = LIST_AT(*ports, struct container_port, i);
+        items[i] = (struct orch_port){
+            .container_port = (uint32_t)port->number,
+            .protocol = port->protocol == PROTOCOL_UDP ? ORCH_PROTOCOL_UDP : ORCH_PROTOCOL_TCP,
+            .host_port = port->host_port > 0 ? (uint32_t)port->host_port : 0,
+            .host_address = str(port->host_address)};
+    }
+    return (struct orch_array){items, ports->count, sizeof *items};
+}
+
+static uint64_t positive(int64_t value)
+{
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static void make(struct unit *unit)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    struct agent *agent = unit->agent;
+    const struct container_template *template = unit_template(unit);
+    const char *names[48];
+    struct list capabilities = {.items = names,
+                                .count = (uint32_t)template_capabilities(template, names)};
+    char *name = arena_format(&arena, "orch-%.8s-%s-i%lld", agent->cluster, unit->id,
+                              (long long)unit->incarnation);
+    struct orch_task task = {
+        .size = sizeof task,
+        .flags = template->security.read_only_root ? ORCH_TASK_READ_ONLY_ROOT : 0,
+        .id = str(unit->id),
+        .name = str(name),
+        .hostname = str(hostname_of(&arena, unit->id)),
+        .image = str(unit->template->pinned),
+        .command = strings(&arena, &template->command),
+        .args = strings(&arena, &template->args),
+        .env = pairs(&arena, &template->env, NULL, 0),
+        .labels = task_labels(unit, &arena),
+        .ports = task_ports(unit, &arena),
+        .capabilities = strings(&arena, &capabilities),
+        .annotations = pairs(&arena, &template->container_annotations, NULL, 0),
+        .working_dir = str(template->working_dir),
+        .user = str(template->security.user),
+        .stop_signal = str(template->stop_signal),
+        .cpu_millis = positive(template->resources.cpu_millis),
+        .cpu_limit_millis = positive(template->resources.cpu_limit_millis),
+        .memory_bytes = positive(template->resources.memory_bytes),
+        .memory_limit_bytes = positive(resources_memory_limit(&template->resources)),
+        .pids_limit = positive(template->resources.pids_limit)};
+    unit_set(unit, UNIT_MAKING, "", "");
+    runtime_create_container(agent->runtime, &task, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND,
+                             created, make_note(unit));
+}
+
+/* -- stopping and removing -- */
+
+static void stopped(void *argument, orch_status status, const struct error *error)
+{
+    struct agent *agent = ((struct call_note *)argument)->agent;
+    struct unit *unit = call_over(argument);
+    if (unit && status == ORCH_OK) {
+        unit_stopped(unit);
+    } else if (unit) {
+        LOG_WARN("a container could not be stopped; it is tried again",
+                 LOG_STR("container", unit->id), LOG_STR("error", error->message));
+        unit->phase = UNIT_RUNNING;
+        agent_runtime_is(agent, false, error->message);
+    }
+    call_pump(agent);
+}
+
+static void removed(void *argument, orch_status status, const struct error *error)
+{
+    struct agent *agent = ((struct call_note *)argument)->agent;
+    struct unit *unit = call_over(argument);
+    if (unit && status == ORCH_OK) {
+        unit_removed(unit);
+    } else if (unit) {
+        LOG_WARN("a container could not be removed; it is tried again",
+                 LOG_STR("container", unit->id), LOG_STR("error", error->message));
+        unit->phase = UNIT_ENDED;
+        agent_runtime_is(agent, false, error->message);
+    }
+    call_pump(agent);
+}
+
+static void stop(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    uint64_t grace_ns = unit_template(unit)->stop_grace_period_ns;
+    unit_set(unit, UNIT_STOPPING, unit->reason, unit->message);
+    runtime_stop(agent->runtime, unit->runtime_id, unit_template(unit)->stop_signal, grace_ns,
+                 loop_now_ns(agent->loop) + grace_ns + 15 * NS_PER_SECOND, stopped,
+                 make_note(unit));
+}
+
+static void remove_container(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    unit_set(unit, UNIT_REMOVING, unit->reason, unit->message);
+    if (unit->previous_id[0])
+        stray_remove(agent, unit->previous_id, false);
+    unit->previous_id[0] = 0;
+    if (!unit->runtime_id[0]) { /* by its name: it may have been made without our knowing */
+        snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", "");
+        struct call_note *note = make_note(unit);
+        call_over(note);
+        unit_removed(unit);
+        return;
+    }
+    runtime_remove(agent->runtime, unit->runtime_id, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND,
+                   removed, make_note(unit));
+}
+
+/* -- strays: ours by label, wanted by nobody -- */
+
+static void stray_free(struct stray *stray)
+{
+    struct stray **link = &stray->agent->strays;
+    while (*link != stray)
+        link = &(*link)->next;
+    *link = stray->next;
+    free(stray);
+}
+
+static void stray_removed(void *argument, orch_status status, const struct error *error)
+{
+    struct stray *stray = argument;
+    if (status != ORCH_OK)
+        LOG_WARN("a left-over container could not be removed; the next list finds it again",
+                 LOG_STR("runtimeId", stray->runtime_id), LOG_STR("error", error->message));
+    stray_free(stray);
+}
+
+static void stray_stopped(void *argument, orch_status status, const struct error *error)
+{
+    struct stray *stray = argument;
+    if (status != ORCH_OK) {
+        stray_removed(argument, status, error);
+        return;
+    }
+    stray->call =
+        runtime_remove(stray->agent->runtime, stray->runtime_id,
+                       loop_now_ns(stray->agent->loop) + 60 * NS_PER_SECOND, stray_removed, stray);
+}
+
+void stray_remove(struct agent *agent, const char *runtime_id, bool running)
+{
+    for (struct stray *stray = agent->strays; stray; stray = stray->next)
+        if (strcmp(stray->runtime_id, runtime_id) == 0)
+            return;
+    struct stray *stray = memory_alloc(sizeof *stray);
+    stray->agent = agent;
+    snprintf(stray->runtime_id, sizeof stray->runtime_id, "%s", runtime_id);
+    stray->next = agent->strays;
+    agent->strays = stray;
+    uint64_t now = loop_now_ns(agent->loop);
+    if (running)
+        stray->call = runtime_stop(agent->runtime, runtime_id, NULL, 10 * NS_PER_SECOND,
+                                   now + 25 * NS_PER_SECOND, stray_stopped, stray);
+    else
+        stray->call = runtime_remove(agent->runtime, runtime_id, now + 60 * NS_PER_SECOND,
+                                     stray_removed, stray);
+}
+
+void stray_finish_all(struct agent *agent)
+{
+    while (agent->strays) {
+        struct stray *next = agent->strays->next;
+        runtime_abandon(agent->runtime, agent->strays->call);
+        free(agent->strays);
+        agent->strays = next;
+    }
+}
+
+/* -- the queue -- */
+
+void call_queue(struct unit *unit, enum unit_call call)
+{
+    struct agent *agent = unit->agent;
+    if (unit->call)
+        return;
+    unit->call = call;
+    unit->next_call = NULL;
+    agent->makes_left += call == CALL_MAKE;
+    if (agent->calls_last)
+        agent->calls_last->next_call = unit;
+    else
+        agent->calls = unit;
+    agent->calls_last = unit;
+    call_pump(agent);
+}
+
+void call_unqueue(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    struct unit **link = &agent->calls, *last = NULL;
+    while (*link && *link != unit) {
+        last = *link;
+        link = &(*link)->next_call;
+    }
+    if (!*link)
+        return;
+    *link = unit->next_call;
+    if (agent->calls_last == unit)
+        agent->calls_last = last;
+    if (unit->call == CALL_MAKE)
+        agent->makes_left--;
+    unit->call = CALL_NONE;
+}
+
+static void start_call(struct unit *unit)
+{
+    switch (unit->call) {
+    case CALL_MAKE:
+        if (unit->intent == ASSIGNED_RUN) {
+            make(unit);
+            return;
+        }
+        break;
+    case CALL_STOP:
+        stop(unit);
+        return;
+    case CALL_REMOVE:
+        remove_container(unit);
+        return;
+    case CALL_NONE:
+        break;
+    }
+    struct call_note *note = make_note(unit);
+    unit_look(call_over(note)); /* no longer wanted */
+}
+
+void call_pump(struct agent *agent)
+{
+    while (agent->calls && agent->calls_in_flight < agent->max_operations) {
+        struct unit *unit = agent->calls;
+        agent->calls = unit->next_call;
+        if (!agent->calls)
+            agent->calls_last = NULL;
+        unit->next_call = NULL;
+        agent->calls_in_flight++;
+        start_call(unit);
+    }
+    if (!agent->makes_left && agent->list_wanted)
+        observe_want_list(agent);
+}

@@ -1,0 +1,325 @@
+/* Telling the server: what changed in a turn goes as one message; the first of a connection, after
+ * the first complete list, tells all. */
+#include "agent/impl.h"
+#include "base/clock.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void report_arrange(struct agent *agent)
+{
+    agent->report_dirty = true;
+    if (!loop_timer_armed(&agent->report_timer))
+        loop_timer_start(&agent->report_timer, 0);
+}
+
+void report_unit(struct unit *unit)
+{
+    unit->dirty = true;
+    report_arrange(unit->agent);
+}
+
+void report_gone(struct agent *agent, const char *id)
+{
+    text_append(&agent->gone, id, strlen(id) + 1);
+    report_arrange(agent);
+}
+
+/* -- ends, with their last lines -- */
+
+struct lines {
+    struct agent *agent;
+    struct end_note *note;
+    size_t length;
+    char bytes[8192]; /* the last of them */
+};
+
+static size_t take_output(void *argument, uint32_t channel, const char *bytes, size_t length)
+{
+    struct lines *lines = argument;
+    size_t room = sizeof lines->bytes, keep = length < room ? length : room;
+    (void)channel;
+    if (lines->length + keep > room) {
+        size_t drop = lines->length + keep - room;
+        memmove(lines->bytes, lines->bytes + drop, lines->length - drop);
+        lines->length -= drop;
+    }
+    memcpy(lines->bytes + lines->length, bytes + length - keep, keep);
+    lines->length += keep;
+    return length;
+}
+
+static void cut_lines(struct lines *lines)
+{
+    struct end_note *note = lines->note;
+    const char **items = arena_alloc(&note->arena, CONTAINER_END_LOG_LINES * sizeof *items);
+    size_t end = lines->length;
+    uint32_t count = 0;
+    while (end && count < CONTAINER_END_LOG_LINES) {
+        if (lines->bytes[end - 1] == '\n')
+            end--;
+        size_t begin = end;
+        while (begin && lines->bytes[begin - 1] != '\n')
+            begin--;
+        size_t length = end - begin < 512 ? end - begin : 512;
+        char *line = arena_strndup(&note->arena, lines->bytes + begin, length);
+        text_defuse(line);
+        items[count++] = line;
+        end = begin;
+    }
+    for (uint32_t i = 0; i < count / 2; i++) { /* found backwards */
+        const char *other = items[i];
+        items[i] = items[count - 1 - i];
+        items[count - 1 - i] = other;
+    }
+    note->end.log = (struct list){.items = items, .count = count};
+}
+
+static void end_known(void *argument, orch_status status, const struct error *error)
+{
+    struct lines *lines = argument;
+    struct agent *agent = lines->agent;
+    (void)status;
+    (void)error;
+    cut_lines(lines);
+    lines->note->next = agent->end_notes;
+    agent->end_notes = lines->note;
+    free(lines);
+    report_arrange(agent);
+}
+
+void report_end(struct unit *unit, const struct orch_container_view *view, const char *reason)
+{
+    struct agent *agent = unit->agent;
+    bool known = view->flags & ORCH_CONTAINER_HAS_EXIT_CODE;
+    struct end_note *note = memory_alloc(sizeof *note);
+    struct lines *lines = memory_alloc(sizeof *lines);
+    snprintf(note->id, sizeof note->id, "%s", unit->id);
+    note->end = (struct container_end){.at_ms = view->finished_at_ms ? view->finished_at_ms
+                                                                     : loop_wall_ms(agent->loop),
+                                       .exit_code = known ? view->exit_code : NUMBER_NULL,
+                                       .oom = view->flags & ORCH_CONTAINER_OOM,
+                                       .reason = arena_strdup(&note->arena, reason)};
+    const char *name = known && view->exit_code > 128 && view->exit_code < 128 + 32
+                           ? sigabbrev_np(view->exit_code - 128)
+                           : NULL;
+    if (name)
+        note->end.signal = arena_format(&note->arena, "SIG%s", name);
+    *lines = (struct lines){.agent = agent, .note = note};
+    struct runtime_logs_request request = {.runtime_id = unit->runtime_id,
+                                           .tail = CONTAINER_END_LOG_LINES};
+    runtime_logs(agent->runtime, &request, loop_now_ns(agent->loop) + 2 * NS_PER_SECOND,
+                 take_output, end_known, lines);
+}
+
+/* -- filling a report -- */
+
+static struct list ends_of(struct agent *agent, const char *id, struct arena *arena)
+{
+    struct container_end *ends = arena_alloc(arena, CONTAINER_ENDS * sizeof *ends);
+    uint32_t count = 0;
+    for (struct end_note *note = agent->end_notes; note; note = note->next)
+        if (strcmp(note->id, id) == 0 && count < CONTAINER_ENDS)
+            ends[count++] = note->end;
+    return (struct list){.items = ends, .count = count};
+}
+
+static void mark_ends(struct agent *agent)
+{
+    for (struct end_note *note = agent->end_notes; note; note = note->next) {
+        struct unit *unit = agent_unit(agent, note->id);
+        if (unit)
+            unit->dirty = true;
+    }
+}
+
+static struct reported_container reported(struct unit *unit, struct arena *arena)
+{
+    return (struct reported_container){.id = unit->id,
+                                       .incarnation = unit->incarnation,
+                                       .restarts = unit->restarts,
+                                       .state = unit_state(unit),
+                                       .ready = unit->ready,
+                                       .reason = unit->reason,
+                                       .message = unit->message,
+                                       .address = unit->address,
+                                       .runtime_id = unit->runtime_id,
+                                       .exit_code = unit->exit_code,
+                                       .started_at_ms = unit->started_at_ms,
+                                       .finished_at_ms = unit->finished_at_ms,
+                                       .next_start_at_ms = unit->next_start_at_ms,
+                                       .ends = ends_of(unit->agent, unit->id, arena)};
+}
+
+static void fill_containers(struct agent *agent, struct report *report, struct arena *arena)
+{
+    struct unit *unit, *next;
+    struct reported_container *items =
+        arena_alloc(arena, (HASH_COUNT(agent->units) + 1) * sizeof *items);
+    report->containers.items = items;
+    mark_ends(agent);
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (!unit->dirty && !report->full)
+            continue;
+        unit->dirty = false;
+        if (unit->phase != UNIT_VANISHED)
+            items[report->containers.count++] = reported(unit, arena);
+    }
+}
+
+static void fill_gone(struct agent *agent, struct report *report, struct arena *arena)
+{
+    size_t at = 0;
+    const char **items = arena_alloc(arena, (agent->gone.length + 1) * sizeof *items);
+    while (at < agent->gone.length) {
+        items[report->gone.count++] = arena_strdup(arena, agent->gone.data + at);
+        at += strlen(agent->gone.data + at) + 1;
+    }
+    report->gone.items = items;
+    text_clear(&agent->gone);
+}
+
+static void fill_images(struct agent *agent, struct report *report, struct arena *arena)
+{
+    struct template *template, *next;
+    struct reported_image *items =
+        arena_alloc(arena, (HASH_COUNT(agent->templates) + 1) * sizeof *items);
+    HASH_ITER(hh, agent->templates, template, next)
+    {
+        if (!template->to_report)
+            continue;
+        template->to_report = false;
+        items[report->images.count++] = (struct reported_image){.template_id = template->id,
+                                                                .image_pinned = template->pinned,
+                                                                .image_digest = template->digest};
+    }
+    report->images.items = items;
+}
+
+static void fill_notes(struct agent *agent, struct report *report, struct arena *arena)
+{
+    uint32_t drained = 0, listeners = 0;
+    for (struct drained_note *note = agent->drained; note; note = note->next)
+        drained++;
+    for (struct listener_note *note = agent->listeners; note; note = note->next)
+        listeners++;
+    struct reported_drain *drains = arena_alloc(arena, (drained + 1) * sizeof *drains);
+    struct reported_listener *states = arena_alloc(arena, (listeners + 1) * sizeof *states);
+    report->drained = (struct list){.items = drains, .count = drained};
+    report->listeners = (struct list){.items = states, .count = listeners};
+    for (struct drained_note *note = agent->drained; note; note = note->next)
+        drains[--drained] = note->drain;
+    for (struct listener_note *note = agent->listeners; note; note = note->next)
+        states[--listeners] = note->listener; /* in the order in which they came */
+}
+
+static void forget_notes(struct agent *agent)
+{
+    while (agent->drained) {
+        struct drained_note *next = agent->drained->next;
+        free((void *)(uintptr_t)agent->drained->drain.service);
+        free((void *)(uintptr_t)agent->drained->drain.container);
+        free(agent->drained);
+        agent->drained = next;
+    }
+    while (agent->listeners) {
+        struct listener_note *next = agent->listeners->next;
+        free((void *)(uintptr_t)agent->listeners->listener.service);
+        free((void *)(uintptr_t)agent->listeners->listener.message);
+        free(agent->listeners);
+        agent->listeners = next;
+    }
+    while (agent->end_notes) {
+        struct end_note *next = agent->end_notes->next;
+        arena_finish(&agent->end_notes->arena);
+        free(agent->end_notes);
+        agent->end_notes = next;
+    }
+}
+
+static void fill_figures(struct agent *agent, struct report *report, struct arena *arena)
+{
+    struct figure *figure, *next;
+    struct reported_endpoint *items =
+        arena_alloc(arena, (HASH_COUNT(agent->figures) + 1) * sizeof *items);
+    report->endpoints.items = items;
+    HASH_ITER(hh, agent->figures, figure, next)
+    {
+        items[report->endpoints.count++] = figure->endpoint;
+        figure->endpoint.service = NULL;
+        HASH_DEL(agent->figures, figure);
+        items[report->endpoints.count - 1].service = arena_strdup(arena, figure->service);
+        items[report->endpoints.count - 1].container = arena_strdup(arena, figure->container);
+        free(figure);
+    }
+}
+
+static void send(struct agent *agent, struct report *report)
+{
+    CLEANUP(text_finish) struct text text = {0};
+    report->node = agent->config.node_name;
+    report->proxy_gone = agent->proxy_gone;
+    report->runtime_down = !agent->runtime_up;
+    report->runtime_message = agent->runtime_message;
+    report->assignment_version = agent->assignment_version;
+    report->table_version = agent->table_acknowledged;
+    schema_write(&message_type, &(struct message){.report = report}, SCHEMA_STORED, &text);
+    link_send(agent->link, text.data, text.length);
+}
+
+static void introduce(struct agent *agent)
+{
+    struct report report = {.node_record = {.items = &agent->node, .count = 1}, .heartbeat = true};
+    agent->introduced = true;
+    send(agent, &report);
+}
+
+void report_due(void *argument)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    struct agent *agent = argument;
+    if (!agent->link || !agent->node.name)
+        return;
+    if (!agent->introduced)
+        introduce(agent);
+    if (!agent->listed || !agent->report_dirty)
+        return;
+    agent->report_dirty = false;
+    struct report report = {.full = !agent->full_sent};
+    agent->full_sent = true;
+    fill_containers(agent, &report, &arena);
+    fill_gone(agent, &report, &arena);
+    fill_images(agent, &report, &arena);
+    fill_notes(agent, &report, &arena);
+    send(agent, &report);
+    forget_notes(agent);
+}
+
+void heartbeat_due(void *argument)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    struct agent *agent = argument;
+    struct report report = {.heartbeat = true};
+    loop_timer_start(&agent->heartbeat, agent->config.heartbeat_ns);
+    if (!agent->link || !agent->introduced)
+        return;
+    fill_figures(agent, &report, &arena);
+    send(agent, &report);
+}
+
+void report_finish(struct agent *agent)
+{
+    struct figure *figure, *next;
+    forget_notes(agent);
+    HASH_ITER(hh, agent->figures, figure, next)
+    {
+        HASH_DEL(agent->figures, figure);
+        free(figure);
+    }
+    text_finish(&agent->gone);
+    loop_timer_stop(&agent->report_timer);
+    loop_timer_stop(&agent->heartbeat);
+}

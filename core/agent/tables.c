@@ -1,0 +1,287 @@
+/* The server's endpoint table, with what this node knows sooner: a container that ended here leaves
+ * the local proxy's table at once. */
+#include "agent/impl.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void free_entry(struct agent *agent, struct table_entry *entry)
+{
+    HASH_DEL(agent->table, entry);
+    arena_finish(&entry->arena);
+    free(entry);
+}
+
+static void arrange(struct agent *agent)
+{
+    if (!loop_timer_armed(&agent->table_timer))
+        loop_timer_start(&agent->table_timer, 0);
+}
+
+static void take_service(struct agent *agent, const struct published_service *service)
+{
+    struct table_entry *entry = NULL;
+    HASH_FIND_STR(agent->table, service->name, entry);
+    if (!entry) {
+        entry = memory_alloc(sizeof *entry);
+        snprintf(entry->name, sizeof entry->name, "%s", service->name);
+        HASH_ADD_STR(agent->table, name, entry);
+    }
+    arena_finish(&entry->arena);
+    schema_copy(&published_service_type, service, &entry->arena, &entry->service);
+    entry->dirty = true;
+}
+
+static bool table_names(const struct endpoint_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->services.count; i++)
+        if (strcmp(LIST_AT(table->services, struct published_service, i)->name, name) == 0)
+            return true;
+    return false;
+}
+
+static void remove_service(struct agent *agent, struct table_entry *entry)
+{
+    if (agent->config.feed)
+        proxy_feed_service_remove(agent->config.feed, entry->name);
+    free_entry(agent, entry);
+}
+
+void table_take(struct agent *agent, const struct endpoint_table *table)
+{
+    struct table_entry *entry, *next;
+    if (table->fence < agent->fence)
+        return; /* of a server that has been replaced */
+    HASH_ITER(hh, agent->table, entry, next)
+    {
+        if (table->full && !table_names(table, entry->name))
+            remove_service(agent, entry);
+    }
+    for (uint32_t i = 0; i < table->removed.count; i++) {
+        entry = NULL;
+        const char *name = *LIST_AT(table->removed, const char *, i);
+        HASH_FIND_STR(agent->table, name, entry);
+        if (entry)
+            remove_service(agent, entry);
+    }
+    for (uint32_t i = 0; i < table->services.count; i++)
+        take_service(agent, LIST_AT(table->services, struct published_service, i));
+    agent->table_version = table->version;
+    agent->table_dirty = true;
+    arrange(agent);
+}
+
+/* What the local proxy is told of one endpoint; 0: nothing. */
+static uint8_t local_state(struct agent *agent, const struct published_endpoint *endpoint)
+{
+    uint8_t said = endpoint->state == ENDPOINT_ACTIVE ? FEED_ACTIVE : FEED_DRAINING;
+    struct unit *unit = agent_unit(agent, endpoint->container);
+    if (strcmp(endpoint->node, agent->config.node_name) != 0 || !unit)
+        return said;
+    if (unit->phase != UNIT_RUNNING && unit->phase != UNIT_STOPPING && unit->phase != UNIT_UNKNOWN)
+        return said == FEED_DRAINING ? said : 0; /* a drain is owed its word */
+    if (unit->phase == UNIT_RUNNING && unit->address[0] &&
+        strcmp(unit->address, endpoint->address) != 0)
+        return 0; /* it has another address by now */
+    bool ready = unit->ready || (unit->phase == UNIT_UNKNOWN && unit->was_ready);
+    return ready ? said : FEED_DRAINING;
+}
+
+static void feed_service(struct agent *agent, struct table_entry *entry)
+{
+    CLEANUP(arena_finish) struct arena arena = {0};
+    const struct published_service *service = &entry->service;
+    struct feed_endpoint *endpoints =
+        arena_alloc(&arena, (service->endpoints.count + 1) * sizeof *endpoints);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < service->endpoints.count; i++) {
+        const struct published_endpoint *from =
+            LIST_AT(service->endpoints, struct published_endpoint, i);
+        uint8_t state = local_state(agent, from);
+        if (!state)
+            continue;
+        endpoints[count++] =
+            (struct feed_endpoint){.id = from->container,
+                                   .address = from->address,
+                                   .port = (uint16_t)from->port,
+                                   .weight = from->weight > 0 ? (uint32_t)from->weight : 1,
+                                   .state = state,
+                                   .local = strcmp(from->node, agent->config.node_name) == 0};
+    }
+    struct feed_service fed = {.name = service->name,
+                               .listen = service->listen,
+                               .balancer = service->balancer,
+                               .balancer_config = service->balancer_config,
+                               .policy_seed = (uint64_t)service->policy_seed,
+                               .drain_timeout_ns = service->drain_timeout_ns,
+                               .connect_timeout_ns = service->connect_timeout_ns,
+                               .idle_timeout_ns = service->idle_timeout_ns,
+                               .endpoints = endpoints,
+                               .endpoint_count = count};
+    proxy_feed_service_put(agent->config.feed, &fed);
+    entry->dirty = false;
+}
+
+static void acknowledge(struct agent *agent, uint64_t version)
+{
+    agent->feed_acknowledged =
+        version > agent->feed_acknowledged ? version : agent->feed_acknowledged;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < agent->version_count; i++) {
+        if (agent->versions[i].feed > version)
+            agent->versions[kept++] = agent->versions[i];
+        else if (agent->versions[i].table > agent->table_acknowledged)
+            agent->table_acknowledged = agent->versions[i].table;
+    }
+    agent->version_count = kept;
+    report_arrange(agent);
+    agent_look_all(agent);
+}
+
+static void note_version(struct agent *agent)
+{
+    uint32_t room = sizeof agent->versions / sizeof agent->versions[0];
+    if (agent->version_count == room) /* the last stands for those before it */
+        agent->version_count--;
+    agent->versions[agent->version_count++] =
+        (struct version_map){.feed = agent->feed_version, .table = agent->table_version};
+}
+
+static void publish(void *argument)
+{
+    struct agent *agent = argument;
+    struct table_entry *entry, *next;
+    if (!agent->table_dirty)
+        return;
+    agent->table_dirty = false;
+    HASH_ITER(hh, agent->table, entry, next)
+    {
+        if (entry->dirty && agent->config.feed)
+            feed_service(agent, entry);
+    }
+    note_version(agent);
+    uint64_t version = agent->feed_version++;
+    if (agent->config.feed)
+        proxy_feed_publish(agent->config.feed, version);
+    else
+        acknowledge(agent, version);
+}
+
+static void mark(struct agent *agent, const char *container)
+{
+    struct table_entry *entry, *next;
+    HASH_ITER(hh, agent->table, entry, next)
+    {
+        for (uint32_t i = 0; i < entry->service.endpoints.count; i++)
+            if (strcmp(LIST_AT(entry->service.endpoints, struct published_endpoint, i)->container,
+                       container) == 0)
+                entry->dirty = agent->table_dirty = true;
+    }
+    if (agent->table_dirty)
+        arrange(agent);
+}
+
+void table_unit_changed(struct unit *unit)
+{
+    mark(unit->agent, unit->id);
+}
+
+uint64_t table_drop(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    unit->ready = false;
+    mark(agent, unit->id);
+    return agent->table_dirty ? agent->feed_version : 0;
+}
+
+bool table_passed(const struct agent *agent, uint64_t barrier)
+{
+    return !barrier || agent->proxy_gone || agent->feed_acknowledged >= barrier;
+}
+
+/* -- what the proxy says -- */
+
+static void feed_acknowledged(void *argument, uint64_t version)
+{
+    acknowledge(argument, version);
+}
+
+static void feed_drained(void *argument, const char *service, const char *endpoint, uint64_t cut)
+{
+    struct agent *agent = argument;
+    struct drained_note *note = memory_alloc(sizeof *note);
+    note->drain = (struct reported_drain){.service = memory_strdup(service),
+                                          .container = memory_strdup(endpoint),
+                                          .cut = (int64_t)cut};
+    note->next = agent->drained;
+    agent->drained = note;
+    report_arrange(agent);
+}
+
+static void feed_listener(void *argument, const char *service, bool listening, const char *message)
+{
+    struct agent *agent = argument;
+    struct listener_note *note = memory_alloc(sizeof *note);
+    note->listener = (struct reported_listener){.service = memory_strdup(service),
+                                                .listening = listening,
+                                                .message = memory_strdup(message)};
+    note->next = agent->listeners;
+    agent->listeners = note;
+    report_arrange(agent);
+}
+
+static void feed_counters(void *argument, const char *service, const char *endpoint,
+                          uint64_t in_flight, uint64_t served, uint64_t failed)
+{
+    struct agent *agent = argument;
+    struct figure *figure = NULL;
+    char key[160];
+    snprintf(key, sizeof key, "%s %s", service, endpoint);
+    HASH_FIND_STR(agent->figures, key, figure);
+    if (!figure) {
+        figure = memory_alloc(sizeof *figure);
+        memcpy(figure->key, key, sizeof key);
+        snprintf(figure->service, sizeof figure->service, "%s", service);
+        snprintf(figure->container, sizeof figure->container, "%s", endpoint);
+        HASH_ADD_STR(agent->figures, key, figure);
+    }
+    figure->endpoint = (struct reported_endpoint){.service = figure->service,
+                                                  .container = figure->container,
+                                                  .in_flight = (int64_t)in_flight,
+                                                  .served = (int64_t)served,
+                                                  .failed = (int64_t)failed};
+}
+
+static void feed_connected(void *argument, bool connected)
+{
+    struct agent *agent = argument;
+    agent->proxy_gone = !connected;
+    report_arrange(agent);
+    agent_look_all(agent);
+}
+
+void table_init(struct agent *agent)
+{
+    const struct feed_callbacks callbacks = {.acknowledged = feed_acknowledged,
+                                             .drained = feed_drained,
+                                             .listener = feed_listener,
+                                             .counters = feed_counters,
+                                             .connected = feed_connected,
+                                             .argument = agent};
+    agent->feed_version = 1;
+    loop_timer_init(&agent->table_timer, agent->loop, "publish", publish, agent);
+    if (agent->config.feed)
+        proxy_feed_set_callbacks(agent->config.feed, &callbacks);
+}
+
+void table_finish(struct agent *agent)
+{
+    struct table_entry *entry, *next;
+    loop_timer_stop(&agent->table_timer);
+    HASH_ITER(hh, agent->table, entry, next)
+    {
+        free_entry(agent, entry);
+    }
+}

@@ -1,0 +1,427 @@
+/* The state of one container on this node. `unit_look` is level-triggered: it compares what is
+ * wanted with what is there and takes the next step. */
+#include "agent/impl.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct container_template *unit_template(const struct unit *unit)
+{
+    return &unit->template->data.template;
+}
+
+static void restart_due(void *argument);
+
+struct unit *unit_create(struct agent *agent, const struct assigned_container *assigned)
+{
+    struct unit *unit = memory_alloc(sizeof *unit);
+    unit->agent = agent;
+    unit->phase = UNIT_UNKNOWN;
+    unit->exit_code = NUMBER_NULL;
+    unit->slot = assigned->slot;
+    unit->revision = assigned->revision;
+    unit->seq = assigned->seq;
+    unit->incarnation = unit->wanted_incarnation = assigned->incarnation;
+    unit->restarts = assigned->restarts;
+    unit->intent = assigned->intent;
+    snprintf(unit->id, sizeof unit->id, "%s", assigned->id);
+    struct container holder = {.ports = assigned->ports}, copy;
+    schema_copy(&container_type, &holder, &unit->arena, &copy);
+    unit->ports = copy.ports;
+    loop_timer_init(&unit->restart, agent->loop, "restart", restart_due, unit);
+    HASH_ADD_STR(agent->units, id, unit);
+    return unit;
+}
+
+void unit_destroy(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    call_unqueue(unit);
+    health_destroy(unit->health);
+    loop_timer_stop(&unit->restart);
+    template_release(unit->template);
+    arena_finish(&unit->arena);
+    HASH_DEL(agent->units, unit);
+    free(unit);
+}
+
+uint8_t unit_state(const struct unit *unit)
+{
+    switch (unit->phase) {
+    case UNIT_UNKNOWN:
+    case UNIT_NEW:
+        if (unit->intent != ASSIGNED_RUN)
+            return CONTAINER_STOPPING;
+        return unit->template->image == IMAGE_PULLING ? CONTAINER_PULLING : CONTAINER_SCHEDULED;
+    case UNIT_MAKING:
+        return CONTAINER_CREATING;
+    case UNIT_RUNNING:
+        return CONTAINER_RUNNING;
+    case UNIT_STOPPING:
+    case UNIT_REMOVING:
+        return CONTAINER_STOPPING;
+    case UNIT_ENDED:
+    case UNIT_VANISHED:
+        return CONTAINER_EXITED;
+    case UNIT_FAILED:
+        return CONTAINER_FAILED;
+    }
+    return CONTAINER_PENDING;
+}
+
+static void set_ready(struct unit *unit, bool ready)
+{
+    if (unit->ready == ready)
+        return;
+    unit->ready = ready;
+    unit->was_ready = ready;
+    unit->ever_ready = unit->ever_ready || ready;
+    table_unit_changed(unit);
+    report_unit(unit);
+    keep_save(unit->agent);
+}
+
+void unit_set(struct unit *unit, enum unit_phase phase, const char *reason, const char *message)
+{
+    unit->phase = phase;
+    snprintf(unit->reason, sizeof unit->reason, "%s", reason ? reason : "");
+    snprintf(unit->message, sizeof unit->message, "%s", message ? message : "");
+    text_defuse(unit->message);
+    if (phase != UNIT_RUNNING) {
+        health_destroy(unit->health);
+        unit->health = NULL;
+        set_ready(unit, false);
+    }
+    report_unit(unit);
+}
+
+/* -- running -- */
+
+static void health_changed(void *argument)
+{
+    struct unit *unit = argument;
+    const char *failure = health_failure(unit->health);
+    bool ready = health_ready(unit->health);
+    snprintf(unit->reason, sizeof unit->reason, "%s", failure ? failure : ready ? "" : "NotReady");
+    snprintf(unit->message, sizeof unit->message, "%s", ready ? "" : health_message(unit->health));
+    if (failure) {
+        unit->stop_then_restart = true;
+        LOG_WARN("a probe failed; the container is restarted", LOG_STR("container", unit->id),
+                 LOG_STR("reason", failure), LOG_STR("message", unit->message));
+    }
+    set_ready(unit, ready && !failure);
+    report_unit(unit);
+    unit_look(unit);
+}
+
+static void begin_health(struct unit *unit)
+{
+    if (unit->health || !unit->address[0] || unit->phase != UNIT_RUNNING)
+        return;
+    const struct health_config config = {.loop = unit->agent->loop,
+                                         .http = unit->agent->config.http,
+                                         .runtime = unit->agent->runtime,
+                                         .template = unit_template(unit),
+                                         .address = unit->address,
+                                         .runtime_id = unit->runtime_id,
+                                         .was_ready = unit->was_ready,
+                                         .changed = health_changed,
+                                         .argument = unit};
+    unit->health = health_create(&config);
+    set_ready(unit, health_ready(unit->health));
+}
+
+void unit_made(struct unit *unit, const struct orch_started *started)
+{
+    struct agent *agent = unit->agent;
+    unit->start_failures = 0;
+    unit->running_since_ns = loop_now_ns(agent->loop);
+    unit->started_at_ms =
+        started->started_at_ms ? started->started_at_ms : loop_wall_ms(agent->loop);
+    unit->finished_at_ms = unit->next_start_at_ms = 0;
+    unit->exit_code = NUMBER_NULL;
+    unit->ever_ready = unit->was_ready = false;
+    unit->born_list = agent->list_count;
+    unit->address[0] = 0;
+    if (started->address.len)
+        snprintf(unit->address, sizeof unit->address, "%.*s", (int)started->address.len,
+                 started->address.ptr);
+    unit_set(unit, UNIT_RUNNING, "", "");
+    begin_health(unit);
+    if (!unit->address[0])
+        observe_want_list(agent);
+    unit_look(unit);
+}
+
+/* -- ending -- */
+
+static void begin_anew(struct unit *unit)
+{
+    if (unit->previous_id[0])
+        stray_remove(unit->agent, unit->previous_id, false);
+    memcpy(unit->previous_id, unit->runtime_id, sizeof unit->previous_id);
+    unit->runtime_id[0] = unit->address[0] = 0;
+    unit->incarnation++;
+    if (unit->wanted_incarnation > unit->incarnation)
+        unit->incarnation = unit->wanted_incarnation;
+    unit->wanted_incarnation = unit->incarnation;
+    unit->next_start_at_ms = 0;
+    unit->stop_then_restart = false;
+    unit->saved_by = keep_save(unit->agent);
+    unit_set(unit, UNIT_NEW, unit->reason, unit->message);
+    unit_look(unit);
+}
+
+static void restart_due(void *argument)
+{
+    struct unit *unit = argument;
+    if (unit->phase == UNIT_ENDED && unit->intent == ASSIGNED_RUN) {
+        unit->restarts++;
+        begin_anew(unit);
+    } else if (unit->phase == UNIT_NEW) {
+        unit_look(unit);
+    }
+}
+
+static bool policy_restarts(const struct unit *unit)
+{
+    switch ((enum restart_condition)unit_template(unit)->restart_policy.condition) {
+    case RESTART_ALWAYS:
+        return true;
+    case RESTART_ON_FAILURE:
+        return unit->exit_code != 0;
+    case RESTART_NEVER:
+        return false;
+    }
+    return true;
+}
+
+static void restart_by_policy(struct unit *unit, const char *reason, const char *message)
+{
+    const struct container_template *template = unit_template(unit);
+    struct loop *loop = unit->agent->loop;
+    struct backoff_end end = {.ran_ns = loop_now_ns(loop) - unit->running_since_ns,
+                              .was_ready = unit->ever_ready,
+                              .has_probe = template->readiness_probe || template->startup_probe,
+                              .random = loop_random(loop)};
+    if (!policy_restarts(unit)) {
+        unit_set(unit, UNIT_FAILED, reason, message);
+        return;
+    }
+    uint64_t wait_ns = backoff_next(&unit->backoff, &template->restart_policy, &end);
+    unit_set(unit, UNIT_ENDED, wait_ns ? "CrashLoop" : reason, message);
+    if (!wait_ns) {
+        unit->restarts++;
+        begin_anew(unit);
+        return;
+    }
+    unit->next_start_at_ms = loop_wall_ms(loop) + (int64_t)(wait_ns / NS_PER_MS);
+    loop_timer_start(&unit->restart, wait_ns);
+}
+
+/* Its process ended by itself. Its address leaves the local table before anything else is made. */
+static void ended(struct unit *unit, const struct orch_container_view *view)
+{
+    bool oom = view->flags & ORCH_CONTAINER_OOM;
+    char message[120];
+    const char *reason = oom ? "OOMKilled" : unit->stop_then_restart ? unit->reason : "Exited";
+    unit->exit_code = view->flags & ORCH_CONTAINER_HAS_EXIT_CODE ? view->exit_code : NUMBER_NULL;
+    unit->finished_at_ms =
+        view->finished_at_ms ? view->finished_at_ms : loop_wall_ms(unit->agent->loop);
+    snprintf(message, sizeof message, "its process ended with code %lld%s",
+             (long long)unit->exit_code, oom ? ": out of memory" : "");
+    report_end(unit, view, reason);
+    unit->barrier = table_drop(unit);
+    if (unit->intent == ASSIGNED_RUN)
+        restart_by_policy(unit, reason, message);
+    else
+        unit_set(unit, UNIT_ENDED, reason, message);
+    unit_look(unit);
+}
+
+void unit_observe(struct unit *unit, const struct orch_container_view *view)
+{
+    bool running = view->state == ORCH_CONTAINER_RUNNING;
+    if (unit->phase == UNIT_MAKING || unit->phase == UNIT_STOPPING || unit->phase == UNIT_REMOVING)
+        return; /* the call under way will say */
+    snprintf(unit->runtime_id, sizeof unit->runtime_id, "%.*s", (int)view->runtime_id.len,
+             view->runtime_id.ptr);
+    if (running && unit->phase != UNIT_RUNNING) {
+        if (!unit->running_since_ns)
+            unit->running_since_ns = loop_now_ns(unit->agent->loop);
+        loop_timer_stop(&unit->restart);
+        unit->ever_ready = unit->was_ready;
+        unit->phase = UNIT_RUNNING;
+        report_unit(unit);
+    }
+    if (running && (view->started_at_ms && !unit->started_at_ms))
+        unit->started_at_ms = view->started_at_ms;
+    if (running && view->address.len &&
+        strncmp(unit->address, view->address.ptr, view->address.len) != 0) {
+        snprintf(unit->address, sizeof unit->address, "%.*s", (int)view->address.len,
+                 view->address.ptr);
+        table_unit_changed(unit);
+        report_unit(unit);
+    }
+    if (running)
+        begin_health(unit);
+    else if (view->state == ORCH_CONTAINER_EXITED &&
+             (unit->phase == UNIT_RUNNING || unit->phase == UNIT_UNKNOWN))
+        ended(unit, view);
+    else if (unit->phase == UNIT_UNKNOWN)
+        unit_set(unit, UNIT_NEW, "", ""); /* made, but never started: making it again adopts it */
+    unit_look(unit);
+}
+
+void unit_absent(struct unit *unit)
+{
+    switch (unit->phase) {
+    case UNIT_UNKNOWN:
+        unit->runtime_id[0] = 0;
+        unit_set(unit, UNIT_NEW, "", "");
+        break;
+    case UNIT_RUNNING:
+        unit->barrier = table_drop(unit);
+        unit->runtime_id[0] = unit->address[0] = 0;
+        if (unit->intent == ASSIGNED_RUN) {
+            LOG_WARN("a container was removed behind our back", LOG_STR("container", unit->id));
+            unit_set(unit, UNIT_VANISHED, "ContainerRemoved", "removed behind our back");
+            report_gone(unit->agent, unit->id);
+        } else {
+            unit_set(unit, UNIT_ENDED, "ContainerRemoved", "removed behind our back");
+        }
+        break;
+    case UNIT_ENDED:
+    case UNIT_FAILED:
+        unit->runtime_id[0] = 0; /* nothing is left to remove */
+        break;
+    case UNIT_NEW:
+    case UNIT_MAKING:
+    case UNIT_STOPPING:
+    case UNIT_REMOVING:
+    case UNIT_VANISHED:
+        break;
+    }
+    unit_look(unit);
+}
+
+/* -- results of calls -- */
+
+void unit_make_failed(struct unit *unit, orch_status status, const char *message)
+{
+    uint64_t wait_ns = NS_PER_SECOND / 2;
+    for (uint32_t i = 0; i < unit->start_failures && wait_ns < 30 * NS_PER_SECOND; i++)
+        wait_ns *= 2;
+    unit->start_failures++;
+    if (status == ORCH_E_NOT_FOUND)
+        unit->template->image = IMAGE_UNKNOWN; /* the image went away: resolve it again */
+    if (status == ORCH_E_UNAVAILABLE || status == ORCH_E_TIMEOUT)
+        agent_runtime_is(unit->agent, false, message);
+    unit_set(unit, UNIT_NEW, "StartFailed", message);
+    unit->next_start_at_ms = loop_wall_ms(unit->agent->loop) + (int64_t)(wait_ns / NS_PER_MS);
+    loop_timer_start(&unit->restart, wait_ns);
+    observe_want_list(unit->agent);
+}
+
+void unit_stopped(struct unit *unit)
+{
+    if (unit->intent != ASSIGNED_RUN || !unit->stop_then_restart) {
+        unit_set(unit, UNIT_ENDED, "Stopped", "");
+        unit_look(unit);
+        return;
+    }
+    unit->finished_at_ms = loop_wall_ms(unit->agent->loop);
+    bool asked = unit->wanted_incarnation > unit->incarnation;
+    if (asked) {
+        unit_set(unit, UNIT_ENDED, "Restarted", "");
+        begin_anew(unit);
+    } else {
+        struct orch_container_view view = {.size = sizeof view};
+        report_end(unit, &view, unit->reason);
+        restart_by_policy(unit, unit->reason, unit->message);
+    }
+}
+
+void unit_removed(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    unit->runtime_id[0] = 0;
+    if (unit->intent != ASSIGNED_STOP) { /* wanted again? not by this server; made anew if so */
+        unit_set(unit, UNIT_NEW, "", "");
+        unit_look(unit);
+        return;
+    }
+    report_gone(agent, unit->id);
+    unit_destroy(unit);
+    keep_save(agent);
+}
+
+/* -- the next step -- */
+
+static void look_new(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    if (unit->intent == ASSIGNED_STOP) {
+        call_queue(unit, CALL_REMOVE); /* a create whose answer was lost may have left one */
+        return;
+    }
+    if (unit->intent == ASSIGNED_DRAIN || loop_timer_armed(&unit->restart))
+        return;
+    if (!agent->runtime_up || agent->save_done < unit->saved_by ||
+        !table_passed(agent, unit->barrier))
+        return; /* looked at again when that changes */
+    if (image_resolved(unit->template))
+        call_queue(unit, CALL_MAKE);
+}
+
+static void look_running(struct unit *unit)
+{
+    bool restart = unit->stop_then_restart || unit->wanted_incarnation > unit->incarnation;
+    if (unit->intent == ASSIGNED_STOP) {
+        call_queue(unit, CALL_STOP);
+        return;
+    }
+    if (!restart || unit->intent != ASSIGNED_RUN)
+        return;
+    if (unit->ready || !unit->stop_then_restart) {
+        unit->stop_then_restart = true;
+        set_ready(unit, false);
+        unit->barrier = table_drop(unit);
+    }
+    if (table_passed(unit->agent, unit->barrier))
+        call_queue(unit, CALL_STOP);
+}
+
+void unit_look(struct unit *unit)
+{
+    if (unit->call)
+        return; /* its end looks again */
+    switch (unit->phase) {
+    case UNIT_UNKNOWN:
+        return;
+    case UNIT_NEW:
+        look_new(unit);
+        return;
+    case UNIT_RUNNING:
+        look_running(unit);
+        return;
+    case UNIT_ENDED:
+    case UNIT_FAILED:
+        if (unit->intent == ASSIGNED_STOP)
+            call_queue(unit, CALL_REMOVE);
+        else if (unit->wanted_incarnation > unit->incarnation && unit->intent == ASSIGNED_RUN)
+            begin_anew(unit);
+        return;
+    case UNIT_VANISHED:
+        if (unit->intent == ASSIGNED_STOP)
+            call_queue(unit, CALL_REMOVE);
+        return;
+    case UNIT_MAKING:
+    case UNIT_STOPPING:
+    case UNIT_REMOVING:
+        return;
+    }
+}

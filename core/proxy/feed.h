@@ -1,0 +1,73 @@
+/* The agent's end of the proxy: finds a running orchestrator-proxy by its socket or starts one,
+ * keeps it fed with services and endpoints, binds their listeners and hands them over, and hears
+ * back.
+ *
+ * It keeps the whole table and the listeners' descriptors, so that a proxy that died is replaced
+ * within milliseconds by one that has the same sockets: no connection is refused meanwhile. All
+ * [loop]; callbacks never run inside a call of ours. */
+#ifndef PROXY_FEED_H
+#define PROXY_FEED_H
+
+#include "base/error.h"
+#include "loop/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct proxy_feed;
+enum feed_endpoint_state { FEED_ACTIVE = 1, FEED_DRAINING };
+struct feed_endpoint {
+    const char *id, *address; /* numeric */
+    uint16_t port;
+    uint32_t weight;
+    uint8_t state; /* enum feed_endpoint_state */
+    bool local;
+};
+struct feed_service {
+    const char *name, *listen, *balancer, *balancer_config;
+    uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    const struct feed_endpoint *endpoints;
+    uint32_t endpoint_count;
+};
+struct feed_balancer {
+    const char *name;
+    int fd; /* of the verified plugin file; stays the caller's */
+};
+struct feed_config {
+    struct loop *loop;
+    const char *state_directory; /* <state_directory>/proxy.sock */
+    const char *program;         /* absolute path of orchestrator-proxy */
+    const char *user;            /* it drops to */
+    uint32_t workers;            /* 0: one per core */
+    uint64_t linger_ns;
+    const struct feed_balancer *balancers; /* copied, descriptors duplicated */
+    uint32_t balancer_count;
+    const char *fallback_balancer;
+};
+struct feed_callbacks {
+    /* Every worker has what was published under that version. */
+    void (*acknowledged)(void *argument, uint64_t version);
+    /* No connection is left on an endpoint that was put as DRAINING (or it was never known). */
+    void (*drained)(void *argument, const char *service, const char *endpoint, uint64_t cut);
+    void (*listener)(void *argument, const char *service, bool listening, const char *message);
+    void (*counters)(void *argument, const char *service, const char *endpoint, uint64_t in_flight,
+                     uint64_t served, uint64_t failed);
+    /* false: no proxy runs now; one is being started. */
+    void (*connected)(void *argument, bool connected);
+    void *argument;
+};
+struct proxy_feed *proxy_feed_create(const struct feed_config *config,
+                                     const struct feed_callbacks *callbacks, struct error *error);
+void proxy_feed_set_callbacks(struct proxy_feed *feed, const struct feed_callbacks *callbacks);
+/* The proxy runs on. `orderly`: it is told that the daemon ended and follows its linger. */
+void proxy_feed_destroy(struct proxy_feed *feed, bool orderly);
+/* The whole service, copied; replaces what was there. An endpoint that is left out is dropped at
+ * once, its connections are closed. */
+void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service);
+void proxy_feed_service_remove(struct proxy_feed *feed, const char *name);
+/* All that was put so far is to be acknowledged under `version` (growing). */
+void proxy_feed_publish(struct proxy_feed *feed, uint64_t version);
+/* For the figures. 0: none runs. */
+int proxy_feed_pid(const struct proxy_feed *feed);
+
+#endif
