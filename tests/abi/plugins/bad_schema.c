@@ -1,0 +1,2 @@
+#define SCHEMA "{\"type\":\"object\",\"properties\":{\"weight\":{\"multipleOf\":2}}}"
+#include "scheduler.h"

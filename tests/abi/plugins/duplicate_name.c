@@ -1,0 +1,3 @@
+#define PROVIDES                                                                                   \
+    {ORCH_SCHEDULER_1, PLUGIN_NAME, &table, SCHEMA}, {ORCH_SCHEDULER_1, PLUGIN_NAME, &table, NULL}
+#include "scheduler.h"

@@ -1,0 +1,2 @@
+#define NEEDS {"orch.host.quantum/1", 16, 0}
+#include "scheduler.h"

@@ -1,0 +1,2 @@
+#define SCORE NULL
+#include "scheduler.h"

@@ -1,0 +1,2 @@
+#define PROVIDES {ORCH_SCHEDULER_1, "somebody-else", &table, SCHEMA}
+#include "scheduler.h"

@@ -1,0 +1,2 @@
+#define HEAD ORCH_MAGIC, ORCH_LOADER_ABI, 16, ORCH_SDK_VERSION
+#include "scheduler.h"

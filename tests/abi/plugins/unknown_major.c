@@ -1,0 +1,2 @@
+#define INTERFACE "orch.scheduler/2"
+#include "scheduler.h"
