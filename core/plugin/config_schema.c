@@ -16,7 +16,7 @@ static bool schema_valid(const json_t *schema, const char *place, unsigned depth
 static bool wrong(struct error *error, const char *place, const char *word, const char *what)
 {
     return error_set(error, ERROR_PLUGIN, "its configuration schema: %s%s%s %s", place,
-                     place[0] ? "." : "", word, what);
+                     place[0] && word[0] ? "." : "", word, what);
 }
 
 static bool type_known(const json_t *name)

@@ -162,8 +162,7 @@ static inline orch_status orch_take_checked(void *destination, size_t known, con
     size_t count = 0;
     if (orch_take(destination, known, source, &offset) == ORCH_OK)
         return ORCH_OK;
-    (void)orch_fail(error, ORCH_E_UNSUPPORTED, "struct ");
-    orch_error_append(error, name);
+    (void)orch_fail(error, ORCH_E_UNSUPPORTED, name); /* "struct orch_task" */
     orch_error_append(error, " has a value at offset ");
     for (; divisor; divisor /= 10)
         if (count || offset / divisor || divisor == 1) {
