@@ -1,0 +1,40 @@
+/* Private to the sqlite store. */
+#ifndef STORE_SQLITE_H
+#define STORE_SQLITE_H
+
+#include <orchestrator/store.h>
+#include <sqlite3.h>
+
+enum { SCHEMA_VERSION = 1 };
+enum statement {
+    STATEMENT_BEGIN,
+    STATEMENT_COMMIT,
+    STATEMENT_ROLLBACK,
+    STATEMENT_PUT,
+    STATEMENT_DELETE,
+    STATEMENT_HEAD,
+    STATEMENT_SET_HEAD,
+    STATEMENT_LIST,
+    STATEMENT_COUNT
+};
+struct store {
+    sqlite3 *database;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    int lock_fd;
+    int poisoned; /* an fsync failed: what is on the disk is not known any more */
+    uint64_t head, fence;
+    char path[1024];
+};
+orch_status store_open(const struct orch_host *host, struct orch_str config,
+                       const struct orch_store_open *request, struct store *store,
+                       struct orch_error *error);
+void store_finish(struct store *store);
+/* Says what SQLite said, behind `what`. */
+orch_status store_fail(struct store *store, orch_status status, const char *what,
+                       struct orch_error *error);
+orch_status store_status(struct store *store, int code);
+orch_status store_read_head(struct store *store, struct orch_error *error);
+orch_status store_apply(struct store *store, const struct orch_store_batch *batch,
+                        uint32_t *applied, struct orch_error *error);
+
+#endif
