@@ -38,13 +38,19 @@ static const char *json_type_name(const json_t *value)
     return "something else";
 }
 
-#define FAULT(input, value, ...)                                                                   \
-    schema_faults_add((input)->faults, schema_positions_find((input)->positions, (value)),         \
+#define FAULT(input, ...)                                                                          \
+    schema_faults_add((input)->faults,                                                             \
+                      schema_positions_find((input)->positions, (input)->path), (input)->path,     \
+                      __VA_ARGS__)
+/* For members that should not be there at all. */
+#define KEY_FAULT(input, ...)                                                                      \
+    schema_faults_add((input)->faults,                                                             \
+                      schema_positions_find_key((input)->positions, (input)->path),                \
                       (input)->path, __VA_ARGS__)
 
 static void wanted(struct input *input, const json_t *value, const char *what)
 {
-    FAULT(input, value, "must be %s, not %s", what, json_type_name(value));
+    FAULT(input, "must be %s, not %s", what, json_type_name(value));
 }
 
 static size_t path_push(struct input *input, const char *format, const char *name, size_t index)
@@ -58,12 +64,12 @@ static size_t path_push(struct input *input, const char *format, const char *nam
     return length;
 }
 
-static bool number_in_range(struct input *input, const struct field *field, const json_t *value,
-                            int64_t number, const char *low, const char *high)
+static bool number_in_range(struct input *input, const struct field *field, int64_t number,
+                            const char *low, const char *high)
 {
     if ((!field->min && !field->max) || (number >= field->min && number <= field->max))
         return true;
-    FAULT(input, value, "must be from %s to %s", low, high);
+    FAULT(input, "must be from %s to %s", low, high);
     return false;
 }
 
@@ -78,7 +84,7 @@ static void input_int(struct input *input, const struct field *field, int64_t *o
     int64_t number = json_integer_value(value);
     snprintf(low, sizeof low, "%lld", (long long)field->min);
     snprintf(high, sizeof high, "%lld", (long long)field->max);
-    if (number_in_range(input, field, value, number, low, high))
+    if (number_in_range(input, field, number, low, high))
         *out = number;
 }
 
@@ -99,12 +105,12 @@ static void input_duration(struct input *input, const struct field *field, uint6
         return;
     }
     if (!good) {
-        FAULT(input, value, "is no duration: \"500ms\", \"1m30s\" or seconds as a number");
+        FAULT(input, "is no duration: \"500ms\", \"1m30s\" or seconds as a number");
         return;
     }
     clock_format_duration_ns((uint64_t)field->min, low);
     clock_format_duration_ns((uint64_t)field->max, high);
-    if (number_in_range(input, field, value, (int64_t)ns, low, high))
+    if (number_in_range(input, field, (int64_t)ns, low, high))
         *out = ns;
 }
 
@@ -125,8 +131,8 @@ static void input_cpu(struct input *input, const struct field *field, int64_t *o
         return;
     }
     if (!good)
-        FAULT(input, value, "is no amount of CPU: \"250m\" or cores as a number");
-    else if (number_in_range(input, field, value, millis, schema_format_cpu(field->min, low),
+        FAULT(input, "is no amount of CPU: \"250m\" or cores as a number");
+    else if (number_in_range(input, field, millis, schema_format_cpu(field->min, low),
                              schema_format_cpu(field->max, high)))
         *out = millis;
 }
@@ -147,8 +153,8 @@ static void input_memory(struct input *input, const struct field *field, int64_t
         return;
     }
     if (!good)
-        FAULT(input, value, "is no amount of memory: \"64Mi\", \"1G\" or bytes as a number");
-    else if (number_in_range(input, field, value, bytes, schema_format_memory(field->min, low),
+        FAULT(input, "is no amount of memory: \"64Mi\", \"1G\" or bytes as a number");
+    else if (number_in_range(input, field, bytes, schema_format_memory(field->min, low),
                              schema_format_memory(field->max, high)))
         *out = bytes;
 }
@@ -173,7 +179,7 @@ static void input_enum(struct input *input, const struct field *field, uint8_t *
                  field->words[count]);
     }
     const char *near = text_nearest(word, field->words, count);
-    FAULT(input, value, "\"%.40s\" is none of: %s%s%s%s", word, list,
+    FAULT(input, "\"%.40s\" is none of: %s%s%s%s", word, list,
           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
@@ -193,7 +199,7 @@ static void input_amount(struct input *input, struct amount *out, const json_t *
             return;
         }
     }
-    FAULT(input, value, "must be a count (0 to 1000000) or a percentage such as \"25%%\"");
+    FAULT(input, "must be a count (0 to 1000000) or a percentage such as \"25%%\"");
 }
 
 static void input_port_ref(struct input *input, struct port_ref *out, const json_t *value)
@@ -204,7 +210,7 @@ static void input_port_ref(struct input *input, struct port_ref *out, const json
     else if (json_is_string(value) && schema_is_name(json_string_value(value)))
         *out = (struct port_ref){.name = arena_strdup(input->arena, json_string_value(value))};
     else
-        FAULT(input, value, "must be a port's number (1 to 65535) or its name");
+        FAULT(input, "must be a port's number (1 to 65535) or its name");
 }
 
 static void input_string(struct input *input, const struct field *field, const char **out,
@@ -216,20 +222,19 @@ static void input_string(struct input *input, const struct field *field, const c
     }
     size_t length = json_string_length(value);
     if (field->max && (length < (size_t)field->min || length > (size_t)field->max)) {
-        FAULT(input, value, "must have %lld to %lld bytes, not %zu", (long long)field->min,
+        FAULT(input, "must have %lld to %lld bytes, not %zu", (long long)field->min,
               (long long)field->max, length);
         return;
     }
     *out = arena_strndup(input->arena, json_string_value(value), length);
 }
 
-static bool count_in_range(struct input *input, const struct field *field, const json_t *value,
-                           size_t count)
+static bool count_in_range(struct input *input, const struct field *field, size_t count)
 {
     int64_t most = field->max ? field->max : 10000;
     if ((int64_t)count >= field->min && (int64_t)count <= most)
         return true;
-    FAULT(input, value, "must have %lld to %lld entries, not %zu", (long long)field->min,
+    FAULT(input, "must have %lld to %lld entries, not %zu", (long long)field->min,
           (long long)most, count);
     return false;
 }
@@ -244,7 +249,7 @@ static void input_list(struct input *input, const struct field *field, struct li
     size_t count = json_array_size(value);
     bool strings = field->kind == FIELD_STRINGS;
     size_t size = strings ? sizeof(char *) : field->object->size;
-    if (!count_in_range(input, field, value, count))
+    if (!count_in_range(input, field, count))
         return;
     char *items = arena_alloc(input->arena, count * size);
     const struct field element = {.name = field->name, .kind = FIELD_STRING};
@@ -273,7 +278,7 @@ static void input_map(struct input *input, const struct field *field, struct lis
         return;
     }
     size_t count = json_object_size(value), at = 0;
-    if (!count_in_range(input, field, value, count))
+    if (!count_in_range(input, field, count))
         return;
     struct map_entry *entries = arena_alloc(input->arena, count * sizeof *entries);
     const char *key;
@@ -285,7 +290,7 @@ static void input_map(struct input *input, const struct field *field, struct lis
             entries[at].key = arena_strdup(input->arena, key);
             entries[at++].value = arena_strdup(input->arena, json_string_value(member));
         } else if (json_is_object(member)) {
-            FAULT(input, member, "must be a string: references are reserved and not built yet");
+            FAULT(input, "must be a string: references are reserved and not built yet");
         } else {
             wanted(input, member, "a string");
         }
@@ -309,7 +314,7 @@ static void input_json(struct input *input, const char **out, const json_t *valu
 static void input_time(struct input *input, int64_t *out, const json_t *value)
 {
     if (!json_is_string(value) || !clock_parse_wall_ms(json_string_value(value), out))
-        FAULT(input, value, "must be a time such as \"2026-01-31T12:00:00Z\"");
+        FAULT(input, "must be a time such as \"2026-01-31T12:00:00Z\"");
 }
 
 static bool input_special(const struct field *field, void *at, const json_t *value)
@@ -398,7 +403,7 @@ void input_field(struct input *input, const struct field *field, void *base, con
     input_value(input, field, at, value);
     if (field->check && input->faults->count + input->faults->dropped == before &&
         !field->check(at, message, sizeof message))
-        FAULT(input, value, "%s", message);
+        FAULT(input, "%s", message);
 }
 
 void field_default(const struct field *field, struct arena *arena, void *base)
@@ -442,13 +447,12 @@ static size_t collect_names(const struct type *type, const char **names, size_t 
     return count;
 }
 
-static void unknown_member(struct input *input, const struct type *type, const char *key,
-                           const json_t *value)
+static void unknown_member(struct input *input, const struct type *type, const char *key)
 {
     const char *names[128];
     size_t count = collect_names(type, names, 0, 128);
     const char *near = text_nearest(key, names, count);
-    FAULT(input, value, "is not known%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
+    KEY_FAULT(input, "is not known%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
           near ? "\"?" : "");
 }
 
@@ -458,9 +462,9 @@ static void input_member(struct input *input, const struct type *type, void *out
     size_t base = 0, length = path_push(input, "%s%s", key, 0);
     const struct field *field = field_find(type, key, strlen(key), &base);
     if (!field || (field->flags & FIELD_INTERNAL))
-        unknown_member(input, type, key, value);
+        unknown_member(input, type, key);
     else if ((field->flags & FIELD_RESERVED) && !(field->flags & FIELD_READ_ONLY))
-        FAULT(input, value, "is reserved and not built yet; leave it out");
+        KEY_FAULT(input, "is reserved and not built yet; leave it out");
     else if (!(field->flags & (FIELD_READ_ONLY | FIELD_SOFT)))
         input_field(input, field, (char *)out + base, value);
     input->path[length] = 0;
@@ -475,7 +479,7 @@ static void check_required(struct input *input, const struct type *type, const j
         if (!(field->flags & FIELD_REQUIRED) || json_object_get(value, field->name))
             continue;
         size_t length = path_push(input, "%s%s", field->name, 0);
-        FAULT(input, value, "is required");
+        FAULT(input, "is required");
         input->path[length] = 0;
     }
 }
@@ -496,7 +500,7 @@ static void input_object(struct input *input, const struct type *type, void *out
     check_required(input, type, value);
     if (type->check && input->faults->count + input->faults->dropped == before &&
         !type->check(out, message, sizeof message))
-        FAULT(input, value, "%s", message);
+        FAULT(input, "%s", message);
 }
 
 bool schema_read_input(const struct type *type, const json_t *value, const char *path,
@@ -504,10 +508,10 @@ bool schema_read_input(const struct type *type, const json_t *value, const char 
                        struct schema_faults *faults)
 {
     struct input input = {.positions = positions, .arena = arena, .faults = faults};
-    size_t before = faults->count;
+    size_t before = faults->count + faults->dropped;
     snprintf(input.path, sizeof input.path, "%s", path ? path : "");
     input_object(&input, type, out, value);
-    return faults->count == before;
+    return faults->count + faults->dropped == before;
 }
 
 bool schema_was_given(const json_t *value, const char *name)

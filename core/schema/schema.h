@@ -102,15 +102,23 @@ struct type {
 
 /* Where a value stood in its file. */
 struct schema_position {
-    int line, column; /* 0: not known */
+    int line, column; /* 0: not known; the configuration uses negative lines for variables */
 };
-struct schema_positions; /* side table json_t* -> position */
+/* Side table: path ("api.listen", "ports[0].name") -> where its key and its value stood. */
+struct schema_positions;
 struct schema_positions *schema_positions_create(void);
 void schema_positions_destroy(struct schema_positions *positions);
-void schema_positions_add(struct schema_positions *positions, const json_t *value, int line,
-                          int column);
+/* The later entry of a path replaces the earlier one. */
+void schema_positions_add(struct schema_positions *positions, const char *path,
+                          struct schema_position key, struct schema_position value);
+/* False when that very path has no entry. */
+bool schema_positions_at(const struct schema_positions *positions, const char *path,
+                         struct schema_position *key, struct schema_position *value);
+/* Of the path, else of the nearest known one around it. */
 struct schema_position schema_positions_find(const struct schema_positions *positions,
-                                             const json_t *value);
+                                             const char *path);
+struct schema_position schema_positions_find_key(const struct schema_positions *positions,
+                                                 const char *path);
 
 struct schema_fault {
     char path[192]; /* "ports[0].containerPort"; "" for the whole */
