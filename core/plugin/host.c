@@ -6,8 +6,6 @@
 
 #include <assert.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* Which thread this is, by the word of whoever runs it: the one fact of a thread that can't be
  * handed in, since plugins call back with nothing but their host pointer. */
@@ -46,7 +44,7 @@ void plugin_host_init(struct plugin_host *host, const struct plugin_environment 
                                           .version = environment->version,
                                           .get = host_get},
                                  .environment = environment,
-                                 .label = memory_strdup(label)};
+                                 .label = label};
     for (size_t i = 0; i < environment->service_count; i++)
         if (environment->services[i]->attach)
             host->states[i] = environment->services[i]->attach(host);
@@ -58,8 +56,6 @@ void plugin_host_finish(struct plugin_host *host)
     for (size_t i = environment->service_count; i-- > 0;)
         if (environment->services[i]->detach)
             environment->services[i]->detach(host->states[i]);
-    free(host->label);
-    host->label = NULL;
 }
 
 struct plugin_host *plugin_host_from(const struct orch_host *orch)

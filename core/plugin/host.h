@@ -55,11 +55,12 @@ const struct plugin_service *plugin_environment_find(const struct plugin_environ
 struct plugin_host {
     struct orch_host orch; /* first: the plugin's handle is our pointer */
     const struct plugin_environment *environment;
-    char *label; /* owned; "runtime-docker": log prefix and metric label */
+    const char *label; /* "runtime-docker": log prefix, metric label, name of its callbacks */
     void *states[PLUGIN_SERVICE_LIMIT];
     _Atomic uint64_t faults;
 };
-/* [loop] `label` is copied. */
+/* [loop] `label` is borrowed for as long as the loop runs: callbacks are accounted under it, also
+ * those of work that ends after the host has gone. */
 void plugin_host_init(struct plugin_host *host, const struct plugin_environment *environment,
                       const char *label);
 void plugin_host_finish(struct plugin_host *host);

@@ -111,6 +111,7 @@ void plugin_registry_destroy(struct plugin_registry *registry)
     }
     for (size_t i = 0; i < registry->path_count; i++)
         free(registry->paths[i]);
+    arena_finish(&registry->labels);
     free(registry->paths);
     free(registry->plugins);
     free(registry->state_directory);

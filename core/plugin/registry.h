@@ -66,7 +66,8 @@ struct plugin;
 struct plugin_registry;
 
 struct plugin_registry *plugin_registry_create(const struct plugin_registry_settings *settings);
-/* Calls each plugin's fini; their objects stay mapped. NULL is fine. */
+/* Calls each plugin's fini; their objects stay mapped. The loop must not run what
+ * plugins arranged any more. NULL is fine. */
 void plugin_registry_destroy(struct plugin_registry *registry);
 
 /* "<folder of the running program>/../lib/orchestrator", from the program's real place. */

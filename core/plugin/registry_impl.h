@@ -40,6 +40,7 @@ struct plugin_registry {
     struct plugin **plugins; /* in the order asked for */
     size_t count;
     struct plugin_object *objects;
+    struct arena labels; /* of the hosts, for as long as the loop may name their callbacks */
 };
 
 /* registry.c: the entry for what is asked for, made when new. */

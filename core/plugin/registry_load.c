@@ -83,10 +83,10 @@ static struct plugin_object *object_load(const struct request *request, struct e
         free(object);
         return NULL;
     }
-    struct text label CLEANUP(text_finish) = {0};
-    text_append_format(&label, "%s-%s", plugin_kind_word(request->plugin->info.kind),
-                       request->plugin->name);
-    plugin_host_init(&object->host, request->registry->environment, text_string(&label));
+    const char *label =
+        arena_format(&request->registry->labels, "%s-%s",
+                     plugin_kind_word(request->plugin->info.kind), request->plugin->name);
+    plugin_host_init(&object->host, request->registry->environment, label);
     if (!object_init(request, object, error)) {
         plugin_host_finish(&object->host);
         manifest_judgement_finish(&object->judgement);
