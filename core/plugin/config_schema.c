@@ -35,9 +35,7 @@ static bool type_valid(const json_t *value)
     const json_t *item;
     if (!json_is_array(value))
         return type_known(value);
-    json_array_foreach (value, index, item)
-        if (!type_known(item))
-            return false;
+    json_array_foreach(value, index, item) if (!type_known(item)) return false;
     return json_array_size(value) > 0;
 }
 
@@ -65,9 +63,7 @@ static bool words_valid(const json_t *value)
 {
     size_t index;
     const json_t *item;
-    json_array_foreach (value, index, item)
-        if (!json_is_string(item))
-            return false;
+    json_array_foreach(value, index, item) if (!json_is_string(item)) return false;
     return json_is_array(value);
 }
 
@@ -135,9 +131,9 @@ static bool properties_valid(const json_t *properties, const char *place, unsign
     json_t *property;
     if (!json_is_object(properties))
         return wrong(error, place, "properties", "must be an object");
-    json_object_foreach ((json_t *)(uintptr_t)properties, name, property)
-        if (!child_valid(property, place, name, depth, error))
-            return false;
+    json_object_foreach(
+        (json_t *)(uintptr_t)properties, name,
+        property) if (!child_valid(property, place, name, depth, error)) return false;
     return true;
 }
 
@@ -150,7 +146,8 @@ static bool schema_valid(const json_t *schema, const char *place, unsigned depth
         return wrong(error, place, "", "must be an object");
     if (depth > DEPTH_LIMIT)
         return wrong(error, place, "", "is nested too deeply");
-    json_object_foreach ((json_t *)(uintptr_t)schema, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)schema, name, value)
+    {
         bool valid;
         if (text_equal(name, "properties"))
             valid = properties_valid(value, place, depth, error);

@@ -22,7 +22,8 @@ void config_schema_destroy(struct config_schema *schema); /* NULL is fine */
 typedef void config_schema_fault(void *argument, const char *path, const char *message);
 
 /* Reports every fault with its path, which begins with `path`: "runtime.config.endpont". A JSON
- * null where an object is wanted counts as the empty one (an empty YAML mapping). True: no fault. */
+ * null where an object is wanted counts as the empty one (an empty YAML mapping). True: no fault.
+ */
 bool config_schema_check(const struct config_schema *schema, const json_t *value, const char *path,
                          config_schema_fault *fault, void *argument);
 /* A new value: the one given, with defaults put in where properties are missing. Only for values

@@ -46,7 +46,7 @@ static size_t path_push(struct check *check, const char *key)
     return before;
 }
 
-/* ---- types -------------------------------------------------------------------------------------- */
+/* ---- types ----------------------------------------------------------------------------------- */
 
 static const char *type_word(const json_t *value)
 {
@@ -72,7 +72,8 @@ static const char *type_word(const json_t *value)
 
 static bool type_matches(const char *type, const json_t *value)
 {
-    return text_equal(type, type_word(value)) || (text_equal(type, "number") && json_is_integer(value));
+    return text_equal(type, type_word(value)) ||
+           (text_equal(type, "number") && json_is_integer(value));
 }
 
 static bool type_allowed(const json_t *type, const json_t *value)
@@ -81,9 +82,8 @@ static bool type_allowed(const json_t *type, const json_t *value)
     const json_t *item;
     if (json_is_string(type))
         return type_matches(json_string_value(type), value);
-    json_array_foreach (type, index, item)
-        if (type_matches(json_string_value(item), value))
-            return true;
+    json_array_foreach(type, index,
+                       item) if (type_matches(json_string_value(item), value)) return true;
     return false;
 }
 
@@ -93,7 +93,7 @@ static void append_types(struct text *text, const json_t *type)
     const json_t *item;
     if (json_is_string(type))
         text_append_string(text, json_string_value(type));
-    json_array_foreach (type, index, item)
+    json_array_foreach(type, index, item)
         text_append_format(text, "%s%s", index ? " or " : "", json_string_value(item));
 }
 
@@ -112,7 +112,8 @@ static void check_enum(struct check *check, const json_t *values, const json_t *
     struct text wanted CLEANUP(text_finish) = {0};
     size_t index;
     const json_t *item;
-    json_array_foreach (values, index, item) {
+    json_array_foreach(values, index, item)
+    {
         if (json_equal(item, value))
             return;
         char *printed = json_dumps(item, JSON_ENCODE_ANY | JSON_COMPACT);
@@ -122,7 +123,7 @@ static void check_enum(struct check *check, const json_t *values, const json_t *
     report(check, "must be one of %s", text_string(&wanted));
 }
 
-/* ---- strings and numbers ------------------------------------------------------------------------ */
+/* ---- strings and numbers --------------------------------------------------------------------- */
 
 static size_t characters(const char *string)
 {
@@ -154,8 +155,9 @@ static void check_string(struct check *check, const json_t *schema, const json_t
     if (strlen(string) != json_string_length(value))
         report(check, "must not hold a NUL");
     if (least && length < json_integer_value(least))
-        report(check, json_integer_value(least) == 1 ? "must not be empty"
-                                                     : "must have at least %lld characters",
+        report(check,
+               json_integer_value(least) == 1 ? "must not be empty"
+                                              : "must have at least %lld characters",
                (long long)json_integer_value(least));
     if (most && length > json_integer_value(most))
         report(check, "must have at most %lld characters", (long long)json_integer_value(most));
@@ -184,7 +186,7 @@ static void check_number(struct check *check, const json_t *schema, const json_t
         report(check, "must be at most %.15g", json_number_value(most));
 }
 
-/* ---- arrays and objects ------------------------------------------------------------------------- */
+/* ---- arrays and objects ---------------------------------------------------------------------- */
 
 static void check_array(struct check *check, const json_t *schema, const json_t *value)
 {
@@ -199,7 +201,8 @@ static void check_array(struct check *check, const json_t *schema, const json_t 
         report(check, "must have at most %lld items", (long long)json_integer_value(most));
     if (!items)
         return;
-    json_array_foreach (value, index, item) {
+    json_array_foreach(value, index, item)
+    {
         text_append_format(&check->path, "[%zu]", index);
         check_value(check, items, item);
         path_cut(check, before);
@@ -211,7 +214,8 @@ static void report_unknown(struct check *check, const json_t *properties, const 
     const char *names[256], *name;
     size_t count = 0;
     json_t *ignored;
-    json_object_foreach ((json_t *)(uintptr_t)properties, name, ignored) {
+    json_object_foreach((json_t *)(uintptr_t)properties, name, ignored)
+    {
         (void)ignored;
         if (count < sizeof names / sizeof names[0])
             names[count++] = name;
@@ -245,14 +249,15 @@ static void check_object(struct check *check, const json_t *schema, const json_t
     const json_t *name;
     const char *key;
     json_t *member;
-    json_object_foreach ((json_t *)(uintptr_t)value, key, member)
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
         check_member(check, schema, key, member);
-    json_array_foreach (json_object_get(schema, "required"), index, name)
-        if (!json_object_get(value, json_string_value(name))) {
-            size_t before = path_push(check, json_string_value(name));
-            report(check, "is required");
-            path_cut(check, before);
-        }
+    json_array_foreach(json_object_get(schema, "required"), index,
+                       name) if (!json_object_get(value, json_string_value(name)))
+    {
+        size_t before = path_push(check, json_string_value(name));
+        report(check, "is required");
+        path_cut(check, before);
+    }
 }
 
 static bool wants_object(const json_t *schema)
@@ -293,7 +298,7 @@ bool config_schema_check(const struct config_schema *schema, const json_t *value
     return check.faults == 0;
 }
 
-/* ---- defaults ----------------------------------------------------------------------------------- */
+/* ---- defaults -------------------------------------------------------------------------------- */
 
 static json_t *complete(const json_t *schema, const json_t *value);
 
@@ -303,11 +308,13 @@ static json_t *complete_object(const json_t *schema, const json_t *value)
     const json_t *properties = json_object_get(schema, "properties");
     const json_t *more = json_object_get(schema, "additionalProperties");
     const char *key;
-    json_object_foreach ((json_t *)(uintptr_t)value, key, member) {
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
         const json_t *property = json_object_get(properties, key);
         json_object_set_new(result, key, complete(property ? property : more, member));
     }
-    json_object_foreach ((json_t *)(uintptr_t)properties, key, member) {
+    json_object_foreach((json_t *)(uintptr_t)properties, key, member)
+    {
         const json_t *fallback = json_object_get(member, "default");
         if (fallback && !json_object_get(result, key))
             json_object_set_new(result, key, complete(member, fallback));
@@ -326,7 +333,7 @@ static json_t *complete(const json_t *schema, const json_t *value)
     if (!json_is_array(value))
         return json_deep_copy(value);
     json_t *result = json_array();
-    json_array_foreach (value, index, item)
+    json_array_foreach(value, index, item)
         json_array_append_new(result, complete(json_object_get(schema, "items"), item));
     return result;
 }

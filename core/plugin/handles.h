@@ -17,8 +17,8 @@ struct handles {
 };
 void handles_finish(struct handles *handles);
 uint64_t handles_put(struct handles *handles, void *thing);
-void *handles_get(const struct handles *handles, uint64_t id); /* NULL: over, or never was */
-void handles_remove(struct handles *handles, uint64_t id);     /* of what is there */
+void *handles_get(const struct handles *handles, uint64_t id);   /* NULL: over, or never was */
+void handles_remove(struct handles *handles, uint64_t id);       /* of what is there */
 void *handles_at(const struct handles *handles, uint32_t index); /* for walks; may be NULL */
 
 #endif

@@ -45,11 +45,9 @@ static void on_head(void *argument, int status, const struct http_header *header
         return;
     struct orch_pair *pairs = memory_alloc((count + 1) * sizeof *pairs);
     for (size_t i = 0; i < count; i++)
-        pairs[i] =
-            (struct orch_pair){borrowed(headers[i].name), borrowed(headers[i].value)};
+        pairs[i] = (struct orch_pair){borrowed(headers[i].name), borrowed(headers[i].value)};
     void (*head)(void *, int32_t, struct orch_array) = request->callbacks.head;
-    head(request->context, status,
-         (struct orch_array){pairs, (uint32_t)count, sizeof *pairs});
+    head(request->context, status, (struct orch_array){pairs, (uint32_t)count, sizeof *pairs});
     free(pairs);
 }
 
@@ -114,24 +112,24 @@ static uint64_t start_taken(struct plugin_requests *requests, struct request *re
                             const struct orch_http_request *taken, struct error *error)
 {
     struct arena arena CLEANUP(arena_finish) = {0};
-    const struct http_request ours = {
-        .method = taken->method,
-        .url = taken->url,
-        .unix_socket = taken->unix_socket,
-        .headers = take_headers(&arena, taken->headers),
-        .header_count = taken->headers.count,
-        .body = taken->body.ptr,
-        .body_bytes = taken->body.len,
-        .ca_file = taken->ca_file,
-        .certificate_file = taken->certificate_file,
-        .key_file = taken->key_file,
-        .connect_timeout_ns = taken->connect_timeout_ns,
-        .first_byte_timeout_ns = taken->first_byte_timeout_ns,
-        .stall_timeout_ns = taken->stall_timeout_ns,
-        .total_timeout_ns = taken->total_timeout_ns,
-        .max_body_bytes = taken->max_body_bytes,
-        .http2_prior_knowledge = taken->flags & ORCH_HTTP_H2_PRIOR_KNOWLEDGE,
-        .insecure = taken->flags & ORCH_HTTP_INSECURE};
+    const struct http_request ours = {.method = taken->method,
+                                      .url = taken->url,
+                                      .unix_socket = taken->unix_socket,
+                                      .headers = take_headers(&arena, taken->headers),
+                                      .header_count = taken->headers.count,
+                                      .body = taken->body.ptr,
+                                      .body_bytes = taken->body.len,
+                                      .ca_file = taken->ca_file,
+                                      .certificate_file = taken->certificate_file,
+                                      .key_file = taken->key_file,
+                                      .connect_timeout_ns = taken->connect_timeout_ns,
+                                      .first_byte_timeout_ns = taken->first_byte_timeout_ns,
+                                      .stall_timeout_ns = taken->stall_timeout_ns,
+                                      .total_timeout_ns = taken->total_timeout_ns,
+                                      .max_body_bytes = taken->max_body_bytes,
+                                      .http2_prior_knowledge =
+                                          taken->flags & ORCH_HTTP_H2_PRIOR_KNOWLEDGE,
+                                      .insecure = taken->flags & ORCH_HTTP_INSECURE};
     return http_client_start(requests->client, &ours, &handler, request, error);
 }
 
@@ -164,8 +162,8 @@ static orch_status start(const struct orch_host *orch, const struct orch_http_re
     if (request->id)
         return ORCH_OK;
     forget(request);
-    return plugin_error_give(
-        error, why.code == ERROR_UNAVAILABLE ? ORCH_E_FULL : ORCH_E_INVALID, &why);
+    return plugin_error_give(error, why.code == ERROR_UNAVAILABLE ? ORCH_E_FULL : ORCH_E_INVALID,
+                             &why);
 }
 
 static struct request *find(const struct plugin_requests *requests, uint64_t id)

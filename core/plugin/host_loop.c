@@ -39,7 +39,7 @@ static bool reserve(struct plugin_loop *state, _Atomic uint32_t *count, uint32_t
     return false;
 }
 
-/* ---- time and chance ---------------------------------------------------------------------------- */
+/* ---- time and chance ------------------------------------------------------------------------- */
 
 static uint64_t now_ns(const struct orch_host *orch)
 {
@@ -60,7 +60,7 @@ static uint64_t random_number(const struct orch_host *orch)
     return loop_random(state_of(orch)->loop);
 }
 
-/* ---- post --------------------------------------------------------------------------------------- */
+/* ---- post ------------------------------------------------------------------------------------ */
 
 struct post {
     struct loop_task task;
@@ -96,7 +96,7 @@ static orch_status post(const struct orch_host *orch, void (*run)(void *context)
     return ORCH_OK;
 }
 
-/* ---- timers ------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 struct timer {
     struct loop_timer timer;
@@ -149,7 +149,7 @@ static void timer_stop(const struct orch_host *orch, uint64_t id)
     free(timer);
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 struct watch {
     struct loop_io io;
@@ -218,7 +218,7 @@ static void unwatch(const struct orch_host *orch, uint64_t id)
     free(watch);
 }
 
-/* ---- offload ------------------------------------------------------------------------------------ */
+/* ---- offload --------------------------------------------------------------------------------- */
 
 struct job {
     struct loop_job job;
@@ -271,7 +271,7 @@ static orch_status offload(const struct orch_host *orch, void (*work)(void *cont
     return ORCH_E_FULL;
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void *attach(struct plugin_host *host)
 {

@@ -126,7 +126,7 @@ static void watch(struct stream *stream)
     loop_io_set(&stream->io, stream->fd, events);
 }
 
-/* ---- open: reading and writing ------------------------------------------------------------------ */
+/* ---- open: reading and writing --------------------------------------------------------------- */
 
 static bool alive(const struct streams *streams, uint64_t id)
 {
@@ -217,7 +217,7 @@ static bool transmit(struct stream *stream)
     return alive(streams, id);
 }
 
-/* ---- on the way to open ------------------------------------------------------------------------- */
+/* ---- on the way to open ---------------------------------------------------------------------- */
 
 static void opened(struct stream *stream)
 {
@@ -340,8 +340,7 @@ static void resolve_work(struct loop_job *job)
 {
     struct stream *stream = CONTAINER_OF(job, struct stream, resolve);
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    stream->resolve_error =
-        getaddrinfo(stream->host, stream->port, &hints, &stream->addresses);
+    stream->resolve_error = getaddrinfo(stream->host, stream->port, &hints, &stream->addresses);
 }
 
 static void resolve_done(struct loop_job *job)
@@ -370,7 +369,7 @@ static void out_of_time(void *argument)
     stream_fail(argument, ORCH_E_TIMEOUT, &why);
 }
 
-/* ---- the table's functions ---------------------------------------------------------------------- */
+/* ---- the table's functions ------------------------------------------------------------------- */
 
 static char *copied(const char *string)
 {
@@ -420,8 +419,8 @@ static orch_status begin_unix(struct stream *stream, const char *path, struct or
 static orch_status begin_resolving(struct stream *stream, struct orch_error *error)
 {
     stream->state = STREAM_RESOLVING;
-    stream->resolve = (struct loop_job){
-        .work = resolve_work, .done = resolve_done, .name = "resolve a name"};
+    stream->resolve =
+        (struct loop_job){.work = resolve_work, .done = resolve_done, .name = "resolve a name"};
     if (loop_offload(stream->owner->host->environment->loop, &stream->resolve))
         return ORCH_OK;
     stream->state = STREAM_CONNECTING;

@@ -88,9 +88,9 @@ static int spawn_with(const struct orch_process *process, const int fds[3], pid_
     posix_spawnattr_setsigdefault(&attributes, &all);
     const char *const *environment = process->envp ? process->envp : empty;
     /* POSIX's types lack the const that it promises in words. */
-    int failed = posix_spawn(pid, process->argv[0], &actions, &attributes,
-                             (char *const *)(uintptr_t)process->argv,
-                             (char *const *)(uintptr_t)environment);
+    int failed =
+        posix_spawn(pid, process->argv[0], &actions, &attributes,
+                    (char *const *)(uintptr_t)process->argv, (char *const *)(uintptr_t)environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     return failed;

@@ -11,7 +11,7 @@
 
 static const long IDLE_CONNECTIONS = 64;
 
-/* ---- what libcurl calls ------------------------------------------------------------------------- */
+/* ---- what libcurl calls ---------------------------------------------------------------------- */
 
 static int on_timer(CURLM *multi, long timeout_ms, void *argument)
 {
@@ -58,7 +58,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *argument, voi
     return 0;
 }
 
-/* ---- transfers ---------------------------------------------------------------------------------- */
+/* ---- transfers ------------------------------------------------------------------------------- */
 
 static void unlink_transfer(struct http_transfer *transfer)
 {
@@ -184,10 +184,11 @@ static void timer_fired(void *argument)
 static void socket_ready(void *argument, int fd, unsigned events)
 {
     drive(argument, fd,
-          (events & LOOP_READ ? CURL_CSELECT_IN : 0) | (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
+          (events & LOOP_READ ? CURL_CSELECT_IN : 0) |
+              (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
-/* ---- chores ------------------------------------------------------------------------------------- */
+/* ---- chores ---------------------------------------------------------------------------------- */
 
 void http_client_chores_wanted(struct http_client *client)
 {
@@ -242,7 +243,7 @@ static void chores(void *argument)
     collect_finished(client);
 }
 
-/* ---- the public face ---------------------------------------------------------------------------- */
+/* ---- the public face ------------------------------------------------------------------------- */
 
 struct http_client *http_client_create(struct loop *loop, struct error *error)
 {
@@ -284,8 +285,7 @@ void http_client_destroy(struct http_client *client)
 }
 
 uint64_t http_client_start(struct http_client *client, const struct http_request *request,
-                           const struct http_handler *handler, void *argument,
-                           struct error *error)
+                           const struct http_handler *handler, void *argument, struct error *error)
 {
     assert(handler->done);
     if (client->counts.active >= HTTP_CLIENT_LIMIT) {

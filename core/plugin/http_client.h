@@ -34,11 +34,11 @@ struct http_request {
     const void *body; /* NULL: none */
     size_t body_bytes;
     const char *ca_file, *certificate_file, *key_file; /* https; may be NULL */
-    uint64_t connect_timeout_ns;    /* until connected, TLS included; 0: 5 s */
+    uint64_t connect_timeout_ns;                       /* until connected, TLS included; 0: 5 s */
     uint64_t first_byte_timeout_ns; /* from start to the head; 0: 30 s; UINT64_MAX: none */
-    uint64_t stall_timeout_ns;      /* no byte of the reply for so long, while not paused; 0: none */
-    uint64_t total_timeout_ns;      /* 0: none */
-    uint64_t max_body_bytes;        /* of the reply; 0: 1 MiB; UINT64_MAX: no bound */
+    uint64_t stall_timeout_ns; /* no byte of the reply for so long, while not paused; 0: none */
+    uint64_t total_timeout_ns; /* 0: none */
+    uint64_t max_body_bytes;   /* of the reply; 0: 1 MiB; UINT64_MAX: no bound */
     bool http2_prior_knowledge;
     bool insecure;         /* https: don't verify the peer */
     bool fresh_connection; /* neither a kept connection nor keeping this one: for probes */
@@ -57,10 +57,10 @@ struct http_handler {
     void (*dropped)(void *argument);
 }; /* all but done may be NULL; the struct must live until done or dropped */
 
-/* The id (never 0, never reused), or 0 with `error` filled: a bad URL, method or header, too many. */
+/* The id (never 0, never reused), or 0 with `error` filled: a bad URL, method or header, too many.
+ */
 uint64_t http_client_start(struct http_client *client, const struct http_request *request,
-                           const struct http_handler *handler, void *argument,
-                           struct error *error);
+                           const struct http_handler *handler, void *argument, struct error *error);
 void http_client_cancel(struct http_client *client, uint64_t id); /* no callback after this */
 void http_client_pause(struct http_client *client, uint64_t id, bool paused);
 

@@ -1,4 +1,5 @@
-/* What http_client.c (libcurl's multi handle on our loop) and http_transfer.c (one request) share. */
+/* What http_client.c (libcurl's multi handle on our loop) and http_transfer.c (one request) share.
+ */
 #ifndef PLUGIN_HTTP_IMPL_H
 #define PLUGIN_HTTP_IMPL_H
 
@@ -28,9 +29,9 @@ struct http_transfer {
     size_t field_count, head_bytes;
     int status;
     bool connected, head_told, in_multi;
-    bool paused;    /* wanted by the caller */
-    bool stopped;   /* libcurl holds the reply back, and must be told to go on */
-    bool cancelled; /* no callback any more; freed outside of libcurl */
+    bool paused;        /* wanted by the caller */
+    bool stopped;       /* libcurl holds the reply back, and must be told to go on */
+    bool cancelled;     /* no callback any more; freed outside of libcurl */
     struct error error; /* why we ended it; code ERROR_NONE: we did not */
     char curl_error[CURL_ERROR_SIZE];
 };
@@ -42,8 +43,8 @@ struct http_socket {
 struct http_client {
     struct loop *loop;
     CURLM *multi;
-    struct loop_timer timer; /* libcurl's */
-    struct loop_timer chores; /* what callers asked for while libcurl was running */
+    struct loop_timer timer;      /* libcurl's */
+    struct loop_timer chores;     /* what callers asked for while libcurl was running */
     struct http_socket **sockets; /* by descriptor; kept for the client's life */
     size_t socket_count;
     struct http_transfer *first, *last;
@@ -55,8 +56,7 @@ struct http_client {
 
 /* http_transfer.c. Creation configures the easy handle, without starting anything. */
 struct http_transfer *http_transfer_create(struct http_client *client,
-                                           const struct http_request *request,
-                                           struct error *error);
+                                           const struct http_request *request, struct error *error);
 void http_transfer_free(struct http_transfer *transfer); /* out of the multi handle */
 void http_transfer_arm(struct http_transfer *transfer);
 /* Why it failed: our reason, or libcurl's. False. */

@@ -10,7 +10,7 @@
 
 enum { CONNECT_DEFAULT_S = 5, FIRST_BYTE_DEFAULT_S = 30, UNIX_PATH_LIMIT = 107 };
 
-/* ---- what libcurl calls; nothing in here may call libcurl --------------------------------------- */
+/* ---- what libcurl calls; nothing in here may call libcurl ------------------------------------ */
 
 static bool tell_head(struct http_transfer *transfer)
 {
@@ -36,8 +36,8 @@ static bool add_field(struct http_transfer *transfer, const char *line, size_t l
         value++;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
-    transfer->fields[transfer->field_count++] = (struct http_header){
-        name, arena_strndup(&transfer->head, value, (size_t)(end - value))};
+    transfer->fields[transfer->field_count++] =
+        (struct http_header){name, arena_strndup(&transfer->head, value, (size_t)(end - value))};
     return true;
 }
 
@@ -116,7 +116,7 @@ static curl_socket_t open_socket(void *argument, curlsocktype purpose,
                   address->protocol);
 }
 
-/* ---- deadlines ---------------------------------------------------------------------------------- */
+/* ---- deadlines ------------------------------------------------------------------------------- */
 
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
@@ -194,7 +194,7 @@ static void set_deadlines(struct http_transfer *transfer, const struct http_requ
         request->max_body_bytes ? request->max_body_bytes : HTTP_DEFAULT_BODY;
 }
 
-/* ---- options ------------------------------------------------------------------------------------ */
+/* ---- options --------------------------------------------------------------------------------- */
 
 static bool plain_text(const char *string)
 {
@@ -265,8 +265,8 @@ static CURLcode set_method(CURL *easy, const struct http_request *request)
     if (request->body || (!get && strcmp(method, "DELETE") != 0)) {
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_bytes);
-        CURLcode code = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS,
-                                         request->body ? request->body : "");
+        CURLcode code =
+            curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body ? request->body : "");
         if (code != CURLE_OK)
             return code;
     }
@@ -293,7 +293,7 @@ static void set_connection(CURL *easy, const struct http_request *request)
 {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else an end waits for the resolver */
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* also overrides the environment's */
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");      /* also overrides the environment's */
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, 3600L * 1000); /* ours is shorter */
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -322,8 +322,7 @@ static void set_callbacks(struct http_transfer *transfer)
 }
 
 struct http_transfer *http_transfer_create(struct http_client *client,
-                                           const struct http_request *request,
-                                           struct error *error)
+                                           const struct http_request *request, struct error *error)
 {
     CURL *easy = request_valid(request, error) ? curl_easy_init() : NULL;
     if (!easy)
@@ -385,8 +384,7 @@ static enum error_code code_of(CURLcode code)
     }
 }
 
-bool http_transfer_explain(const struct http_transfer *transfer, CURLcode code,
-                           struct error *error)
+bool http_transfer_explain(const struct http_transfer *transfer, CURLcode code, struct error *error)
 {
     if (transfer->error.code) {
         *error = transfer->error;

@@ -9,10 +9,13 @@
 
 enum { COUNT_LIMIT = 64, NAME_LIMIT = 63 };
 
-#define SLOT(type, member) {#member, (uint32_t)offsetof(type, member)}
-static const struct plugin_slot scheduler_slots[] = {
-    SLOT(struct orch_scheduler_v1, create), SLOT(struct orch_scheduler_v1, destroy),
-    SLOT(struct orch_scheduler_v1, score)};
+#define SLOT(type, member)                                                                         \
+    {                                                                                              \
+#member, (uint32_t)offsetof(type, member)                                                  \
+    }
+static const struct plugin_slot scheduler_slots[] = {SLOT(struct orch_scheduler_v1, create),
+                                                     SLOT(struct orch_scheduler_v1, destroy),
+                                                     SLOT(struct orch_scheduler_v1, score)};
 static const struct plugin_slot balancer_slots[] = {
     SLOT(struct orch_balancer_v1, create),     SLOT(struct orch_balancer_v1, destroy),
     SLOT(struct orch_balancer_v1, worker_new), SLOT(struct orch_balancer_v1, worker_free),
@@ -34,14 +37,16 @@ static const struct plugin_slot lease_slots[] = {
     SLOT(struct orch_store_lease_v1, release), SLOT(struct orch_store_lease_v1, cancel)};
 static const struct plugin_slot watch_slots[] = {
     SLOT(struct orch_store_watch_v1, create), SLOT(struct orch_store_watch_v1, destroy),
-    SLOT(struct orch_store_watch_v1, watch),  SLOT(struct orch_store_watch_v1, resume),
+    SLOT(struct orch_store_watch_v1, watch), SLOT(struct orch_store_watch_v1, resume),
     SLOT(struct orch_store_watch_v1, cancel)};
 static const struct plugin_slot backup_slots[] = {
     SLOT(struct orch_store_backup_v1, create), SLOT(struct orch_store_backup_v1, destroy),
     SLOT(struct orch_store_backup_v1, save), SLOT(struct orch_store_backup_v1, cancel)};
 
 #define INTERFACE(id, kind, type, slots)                                                           \
-    {id, kind, (uint32_t)sizeof(type), slots, sizeof(slots) / sizeof(slots)[0]}
+    {                                                                                              \
+        id, kind, (uint32_t)sizeof(type), slots, sizeof(slots) / sizeof(slots)[0]                  \
+    }
 static const struct plugin_interface interfaces[] = {
     INTERFACE(ORCH_SCHEDULER_1, PLUGIN_SCHEDULER, struct orch_scheduler_v1, scheduler_slots),
     INTERFACE(ORCH_BALANCER_1, PLUGIN_BALANCER, struct orch_balancer_v1, balancer_slots),
@@ -76,7 +81,7 @@ void manifest_judgement_finish(struct manifest_judgement *judgement)
     text_finish(&judgement->warnings);
 }
 
-/* ---- the judge's pen ---------------------------------------------------------------------------- */
+/* ---- the judge's pen ------------------------------------------------------------------------- */
 
 struct judge {
     const struct plugin_environment *environment;
@@ -114,7 +119,7 @@ static void warning(struct judge *judge, const char *format, ...)
 
 #define HOST(judge) (judge)->environment->product, (judge)->environment->version
 
-/* ---- the manifest itself ------------------------------------------------------------------------ */
+/* ---- the manifest itself --------------------------------------------------------------------- */
 
 /* What must hold before anything else can be read. */
 static bool head_judged(struct judge *judge, const struct orch_manifest *theirs)
@@ -122,8 +127,7 @@ static bool head_judged(struct judge *judge, const struct orch_manifest *theirs)
     const uint32_t least = ORCH_SIZE_UPTO(struct orch_manifest, fini);
     size_t offset = 0;
     if (!theirs)
-        reason(judge, "exports no " ORCH_MANIFEST_SYMBOL ": it is no plugin of %s %s",
-               HOST(judge));
+        reason(judge, "exports no " ORCH_MANIFEST_SYMBOL ": it is no plugin of %s %s", HOST(judge));
     else if (theirs->magic != ORCH_MAGIC)
         reason(judge, "its manifest begins with 0x%08x, not with the magic 0x%08x", theirs->magic,
                ORCH_MAGIC);
@@ -176,7 +180,7 @@ static bool arrays_judged(struct judge *judge)
     return sound;
 }
 
-/* ---- needs -------------------------------------------------------------------------------------- */
+/* ---- needs ----------------------------------------------------------------------------------- */
 
 static void judge_need(struct judge *judge, const struct orch_need *need)
 {
@@ -192,14 +196,13 @@ static void judge_need(struct judge *judge, const struct orch_need *need)
     if (need->optional)
         warning(judge, "%s is not there in the size it would like", need->interface_id);
     else if (!service)
-        reason(judge, "needs %s, which this %s %s does not offer", need->interface_id,
-               HOST(judge));
+        reason(judge, "needs %s, which this %s %s does not offer", need->interface_id, HOST(judge));
     else
         reason(judge, "needs %u bytes of %s; this %s %s offers %u", need->min_size,
                need->interface_id, HOST(judge), ours);
 }
 
-/* ---- provides ----------------------------------------------------------------------------------- */
+/* ---- provides -------------------------------------------------------------------------------- */
 
 static const struct orch_provide *provide_at(const struct orch_manifest *manifest, uint32_t index)
 {
@@ -292,8 +295,8 @@ static void judge_unknown(struct judge *judge, const struct orch_provide *provid
         reason(judge,
                "provides %s (SDK %u.%u.%u); this %s %s has %s: rebuild with SDK %u.x, or use "
                "another %s",
-               provide->interface_id, sdk >> 16, sdk >> 8 & 0xff, sdk & 0xff, HOST(judge),
-               ours->id, ORCH_SDK_VERSION >> 16, judge->environment->product);
+               provide->interface_id, sdk >> 16, sdk >> 8 & 0xff, sdk & 0xff, HOST(judge), ours->id,
+               ORCH_SDK_VERSION >> 16, judge->environment->product);
 }
 
 static void judge_provide(struct judge *judge, uint32_t index)
@@ -333,7 +336,7 @@ static void judge_wanted(struct judge *judge, enum plugin_kind kind, const char 
     reason(judge, "does not provide %s \"%s\", but %s", wanted, name, text_string(&names));
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 const struct orch_provide *manifest_find(const struct orch_manifest *manifest,
                                          const char *interface_id, const char *name)
@@ -350,8 +353,7 @@ bool manifest_judge(const void *symbol, const struct plugin_environment *environ
                     enum plugin_kind kind, const char *name, struct manifest_judgement *out)
 {
     *out = (struct manifest_judgement){0};
-    struct judge judge = {
-        .environment = environment, .out = out, .manifest = &out->manifest};
+    struct judge judge = {.environment = environment, .out = out, .manifest = &out->manifest};
     if (!head_judged(&judge, symbol))
         return false;
     if (arrays_judged(&judge)) {

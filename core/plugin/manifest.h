@@ -16,7 +16,7 @@ struct plugin_interface {
     const struct plugin_slot {
         const char *name;
         uint32_t offset;
-    } *mandatory;
+    } * mandatory;
     size_t mandatory_count;
 };
 const struct plugin_interface *plugin_interface_find(const char *id); /* NULL: not known */

@@ -14,10 +14,9 @@ struct net_tls {
 static bool load_files(struct net_tls *tls, const struct net_tls_settings *settings,
                        struct error *error)
 {
-    int code = settings->ca_file
-                   ? gnutls_certificate_set_x509_trust_file(tls->credentials, settings->ca_file,
-                                                            GNUTLS_X509_FMT_PEM)
-                   : gnutls_certificate_set_x509_system_trust(tls->credentials);
+    int code = settings->ca_file ? gnutls_certificate_set_x509_trust_file(
+                                       tls->credentials, settings->ca_file, GNUTLS_X509_FMT_PEM)
+                                 : gnutls_certificate_set_x509_system_trust(tls->credentials);
     if (code < 0)
         return error_set(error, ERROR_FORBIDDEN, "%s: %s",
                          settings->ca_file ? settings->ca_file : "the system's certificates",

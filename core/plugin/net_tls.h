@@ -22,6 +22,6 @@ int net_tls_handshake(struct net_tls *tls, struct error *error);
 ssize_t net_tls_send(struct net_tls *tls, const void *bytes, size_t length, struct error *error);
 ssize_t net_tls_receive(struct net_tls *tls, void *bytes, size_t room, struct error *error);
 int net_tls_finish(struct net_tls *tls, struct error *error); /* our end of sending */
-bool net_tls_wants_write(const struct net_tls *tls); /* after AGAIN */
+bool net_tls_wants_write(const struct net_tls *tls);          /* after AGAIN */
 
 #endif

@@ -106,9 +106,8 @@ static void out_of_time(void *argument)
         error_set(&error, ERROR_CANCELLED, "%s was cancelled", op->request.verb);
     else
         error_set(&error, ERROR_TIMEOUT, "%s did not end in time", op->request.verb);
-    const struct op_end end = {.id = op->id,
-                               .status = cancelled ? ORCH_E_CANCELLED : ORCH_E_TIMEOUT,
-                               .error = &error};
+    const struct op_end end = {
+        .id = op->id, .status = cancelled ? ORCH_E_CANCELLED : ORCH_E_TIMEOUT, .error = &error};
     /* The plugin may complete inside cancel; the op is freed by a later turn only. */
     if (!cancelled && op->request.cancel)
         op->request.cancel(op->request.instance, op_handle(op));
@@ -322,8 +321,8 @@ void op_credit(struct op_table *table, uint64_t id, size_t bytes)
     bool resume = false;
     if (op) {
         op->outstanding_bytes -= bytes < op->outstanding_bytes ? bytes : op->outstanding_bytes;
-        resume = op->starved && op->owed && !op->told &&
-                 op->outstanding_bytes <= OP_CREDIT_BYTES / 2;
+        resume =
+            op->starved && op->owed && !op->told && op->outstanding_bytes <= OP_CREDIT_BYTES / 2;
         op->starved &= !resume;
     }
     pthread_mutex_unlock(&table->lock);

@@ -65,8 +65,8 @@ struct op_request {
     const char *verb; /* static; for messages: "pull" */
     enum op_kind kind;
     const struct op_shape *shape;
-    uint64_t deadline_ns; /* on the loop's clock; 0: none */
-    void *instance;       /* handed to the two below */
+    uint64_t deadline_ns;                              /* on the loop's clock; 0: none */
+    void *instance;                                    /* handed to the two below */
     void (*resume)(void *instance, struct orch_op op); /* may be NULL */
     void (*cancel)(void *instance, struct orch_op op); /* may be NULL */
     /* Sources and duplexes; may be NULL. Bytes are valid during the call. Returns how many of
@@ -90,7 +90,8 @@ void op_table_destroy(struct op_table *table);
 /* Never NULL: a full table yields an operation that ends UNAVAILABLE whatever is settled. */
 struct op *op_begin(struct op_table *table, const struct op_request *request);
 struct orch_op op_handle(const struct op *op);
-bool op_refused(const struct op *op); /* full table: don't call the verb, settle with ORCH_PENDING */
+bool op_refused(
+    const struct op *op); /* full table: don't call the verb, settle with ORCH_PENDING */
 /* For contexts that live in the operation's own arena; before the verb is called. */
 void op_set_argument(struct op *op, void *argument);
 /* Memory for the verb's parameters: lives until the plugin has completed. */

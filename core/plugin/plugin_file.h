@@ -17,8 +17,8 @@ struct plugin_file {
 };
 void plugin_file_finish(struct plugin_file *file);
 
-/* Opens it once and judges what was opened. Reasons are joined by "; ". False with no reasons: there
- * is no such file. */
+/* Opens it once and judges what was opened. Reasons are joined by "; ". False with no reasons:
+ * there is no such file. */
 bool plugin_file_open(const char *folder, const char *name, struct plugin_file *out,
                       struct text *reasons);
 

@@ -51,7 +51,7 @@ const char *plugin_state_word(enum plugin_state state)
     return "?";
 }
 
-/* ---- life --------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 enum { TRIAL_LIMIT_MS = 5000 };
 
@@ -59,8 +59,7 @@ struct plugin_registry *plugin_registry_create(const struct plugin_registry_sett
 {
     struct plugin_registry *registry = memory_alloc(sizeof *registry);
     registry->environment = settings->environment;
-    registry->trial_limit_ms =
-        settings->trial_limit_ms ? settings->trial_limit_ms : TRIAL_LIMIT_MS;
+    registry->trial_limit_ms = settings->trial_limit_ms ? settings->trial_limit_ms : TRIAL_LIMIT_MS;
     registry->state_directory =
         settings->state_directory ? memory_strdup(settings->state_directory) : NULL;
     registry->paths = memory_alloc((settings->path_count + 1) * sizeof *registry->paths);
@@ -132,14 +131,13 @@ bool plugin_default_path(char *out, size_t bytes, struct error *error)
            error_set(error, ERROR_IO, "the program's path is too long");
 }
 
-/* ---- entries ------------------------------------------------------------------------------------ */
+/* ---- entries --------------------------------------------------------------------------------- */
 
 static struct plugin *entry_find(const struct plugin_registry *registry, enum plugin_kind kind,
                                  const char *name)
 {
     for (size_t i = 0; i < registry->count; i++)
-        if (registry->plugins[i]->info.kind == kind &&
-            text_equal(registry->plugins[i]->name, name))
+        if (registry->plugins[i]->info.kind == kind && text_equal(registry->plugins[i]->name, name))
             return registry->plugins[i];
     return NULL;
 }
@@ -192,13 +190,12 @@ size_t plugin_registry_count(const struct plugin_registry *registry)
     return registry->count;
 }
 
-const struct plugin_info *plugin_registry_info(const struct plugin_registry *registry,
-                                               size_t index)
+const struct plugin_info *plugin_registry_info(const struct plugin_registry *registry, size_t index)
 {
     return &registry->plugins[index]->info;
 }
 
-/* ---- files and names ---------------------------------------------------------------------------- */
+/* ---- files and names ------------------------------------------------------------------------- */
 
 void plugin_file_name(enum plugin_kind kind, const char *name, struct text *out)
 {
@@ -328,7 +325,7 @@ void plugin_registry_prune(struct plugin_registry *registry)
         closedir(directory);
 }
 
-/* ---- what a plugin is --------------------------------------------------------------------------- */
+/* ---- what a plugin is ------------------------------------------------------------------------ */
 
 const struct plugin_info *plugin_get_info(const struct plugin *plugin)
 {

@@ -58,8 +58,8 @@ struct plugin_registry_settings {
     const struct plugin_environment *environment; /* outlives the registry */
     const char *const *paths; /* searched in order; plugin_default_path is not added by itself */
     size_t path_count;
-    const char *state_directory;   /* NULL: plugins come by descriptors only */
-    uint64_t trial_limit_ms;       /* 0: 5 s */
+    const char *state_directory; /* NULL: plugins come by descriptors only */
+    uint64_t trial_limit_ms;     /* 0: 5 s */
 };
 
 struct plugin;
@@ -94,7 +94,7 @@ void plugin_registry_prune(struct plugin_registry *registry);
 
 const struct plugin_info *plugin_get_info(const struct plugin *plugin); /* [any] */
 struct plugin_host *plugin_get_host(struct plugin *plugin);             /* [any] */
-void *plugin_get_module(const struct plugin *plugin); /* for each create */
+void *plugin_get_module(const struct plugin *plugin);                   /* for each create */
 /* The kind's own table: a zero-extended copy, so that newer slots read as NULL. [any] */
 const void *plugin_get_table(const struct plugin *plugin);
 /* A further interface of the same name ("orch.store.lease/1"), likewise; NULL when not provided. */
@@ -105,7 +105,7 @@ const void *plugin_get_extra(const struct plugin *plugin, const char *interface_
 bool plugin_check_config(const struct plugin *plugin, const json_t *config, const char *path,
                          config_schema_fault *fault, void *argument, char **completed);
 
-/* ---- reading without loading: --check-config -------------------------------------------------- */
+/* ---- reading without loading: --check-config ------------------------------------------------- */
 /* Judges the plugin in a child process and checks `config` (NULL: {}) against its schema; writes
  * nothing and runs none of its functions (constructors run in the child). Faults of the plugin
  * itself are reported at `plugin_path` ("runtime.plugin"), those of its settings below
@@ -114,16 +114,15 @@ bool plugin_peek(const struct plugin_registry *registry, enum plugin_kind kind, 
                  const json_t *config, const char *plugin_path, const char *config_path,
                  config_schema_fault *fault, void *argument);
 
-/* ---- handing a plugin to the proxy ------------------------------------------------------------ */
+/* ---- handing a plugin to the proxy ----------------------------------------------------------- */
 /* A sealed descriptor of the verified bytes, to be sent by SCM_RIGHTS; the caller closes it. */
 int plugin_open_descriptor(const struct plugin *plugin, struct error *error);
 /* The other side: loads from a descriptor (kept open from then on, also on failure). The sender is
  * trusted; the manifest is judged all the same, without a trial. */
 struct plugin *plugin_load_descriptor(struct plugin_registry *registry, int take_fd,
-                                      enum plugin_kind kind, const char *name,
-                                      struct error *error);
+                                      enum plugin_kind kind, const char *name, struct error *error);
 
-/* ---- for orchestrator-plugin-check ------------------------------------------------------------ */
+/* ---- for orchestrator-plugin-check ----------------------------------------------------------- */
 struct plugin_offer {
     const char *interface_id, *name;
 };

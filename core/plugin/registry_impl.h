@@ -20,7 +20,7 @@ struct plugin_object {
 
 struct plugin {
     struct plugin_info info;
-    char *name, *path, *message; /* what info points to */
+    char *name, *path, *message;  /* what info points to */
     struct plugin_object *object; /* NULL: not loaded */
     void *table;                  /* zero-extended copy */
     struct config_schema *schema;
@@ -28,7 +28,7 @@ struct plugin {
         struct plugin_extra *next;
         const char *interface_id;
         void *table;
-    } *extras;
+    } * extras;
 };
 
 struct plugin_registry {

@@ -12,10 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- objects ------------------------------------------------------------------------------------ */
+/* ---- objects --------------------------------------------------------------------------------- */
 
-static struct plugin_object *object_find(const struct plugin_registry *registry,
-                                         const char *sha256)
+static struct plugin_object *object_find(const struct plugin_registry *registry, const char *sha256)
 {
     struct plugin_object *object = registry->objects;
     while (object && !text_equal(object->sha256, sha256))
@@ -26,11 +25,11 @@ static struct plugin_object *object_find(const struct plugin_registry *registry,
 struct request {
     struct plugin_registry *registry;
     struct plugin *plugin;
-    const char *file;   /* for messages */
+    const char *file; /* for messages */
     const char *sha256;
-    const char *path;   /* for dlopen */
+    const char *path;      /* for dlopen */
     const char *copy_path; /* NULL: none of ours */
-    int fd;             /* kept with the object; -1: none */
+    int fd;                /* kept with the object; -1: none */
 };
 
 static bool refused(const struct request *request, const struct orch_manifest *manifest,
@@ -100,7 +99,7 @@ static struct plugin_object *object_load(const struct request *request, struct e
     return object;
 }
 
-/* ---- plugins of an object ----------------------------------------------------------------------- */
+/* ---- plugins of an object -------------------------------------------------------------------- */
 
 static void *table_copy(const void *theirs, uint32_t our_size)
 {
@@ -158,9 +157,8 @@ static struct plugin *plugin_take(const struct request *request, struct plugin_o
     if (object->judgement.warnings.length)
         LOG_WARN("plugin loaded with a warning", LOG_STR("plugin", request->file),
                  LOG_STR("warning", text_string(&object->judgement.warnings)));
-    LOG_INFO("plugin loaded", LOG_STR("plugin", object->host.label),
-             LOG_STR("id", manifest->id), LOG_STR("version", manifest->version),
-             LOG_STR("sha256", object->sha256));
+    LOG_INFO("plugin loaded", LOG_STR("plugin", object->host.label), LOG_STR("id", manifest->id),
+             LOG_STR("version", manifest->version), LOG_STR("sha256", object->sha256));
     return plugin;
 }
 
@@ -172,7 +170,7 @@ static struct plugin *load_object(const struct request *request, struct error *e
     return object ? plugin_take(request, object, error) : NULL;
 }
 
-/* ---- from a file -------------------------------------------------------------------------------- */
+/* ---- from a file ----------------------------------------------------------------------------- */
 
 static bool tried(const struct request *request, int fd, struct error *error)
 {
@@ -290,7 +288,7 @@ struct plugin *plugin_registry_load_file(struct plugin_registry *registry, const
     return loaded;
 }
 
-/* ---- by a descriptor ---------------------------------------------------------------------------- */
+/* ---- by a descriptor ------------------------------------------------------------------------- */
 
 int plugin_open_descriptor(const struct plugin *plugin, struct error *error)
 {
@@ -300,9 +298,9 @@ int plugin_open_descriptor(const struct plugin *plugin, struct error *error)
     struct text reasons CLEANUP(text_finish) = {0};
     const char *path = plugin->object->copy_path ? plugin->object->copy_path : plugin->path;
     char *folder = memory_strdup(path ? path : "/");
-    bool sound = plugin_file_open(dirname(folder), path ? strrchr(path, '/') + 1 : "", &file,
-                                  &reasons) &&
-                 plugin_file_read(file.fd, &bytes, sha256, error);
+    bool sound =
+        plugin_file_open(dirname(folder), path ? strrchr(path, '/') + 1 : "", &file, &reasons) &&
+        plugin_file_read(file.fd, &bytes, sha256, error);
     free(folder);
     plugin_file_finish(&file);
     if (!sound || !text_equal(sha256, plugin->object->sha256)) {
@@ -313,8 +311,7 @@ int plugin_open_descriptor(const struct plugin *plugin, struct error *error)
 }
 
 struct plugin *plugin_load_descriptor(struct plugin_registry *registry, int take_fd,
-                                      enum plugin_kind kind, const char *name,
-                                      struct error *error)
+                                      enum plugin_kind kind, const char *name, struct error *error)
 {
     struct plugin *plugin = plugin_entry(registry, kind, name);
     struct text bytes CLEANUP(text_finish) = {0}, file CLEANUP(text_finish) = {0};

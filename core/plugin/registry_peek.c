@@ -16,8 +16,8 @@ static void report_message(const char *path, const char *file, const struct tria
 }
 
 static bool peek_file(const struct plugin_registry *registry, const struct plugin_file *file,
-                      const struct trial *base, const char *plugin_path,
-                      config_schema_fault *fault, void *argument)
+                      const struct trial *base, const char *plugin_path, config_schema_fault *fault,
+                      void *argument)
 {
     struct trial trial = *base;
     struct trial_report report;
@@ -30,7 +30,7 @@ static bool peek_file(const struct plugin_registry *registry, const struct plugi
     trial_run(&trial, &report);
     if (!report.accepted)
         report_message(plugin_path, trial.file, &report, fault, argument);
-    json_array_foreach (report.faults, index, item)
+    json_array_foreach(report.faults, index, item)
         fault(argument, json_string_value(json_object_get(item, "path")),
               json_string_value(json_object_get(item, "message")));
     bool sound = report.accepted && !json_array_size(report.faults);
@@ -69,10 +69,9 @@ static void take_offers(struct plugin_description *out, const json_t *provides)
     size_t index;
     const json_t *item;
     out->offers = memory_alloc((json_array_size(provides) + 1) * sizeof *out->offers);
-    json_array_foreach (provides, index, item)
-        out->offers[out->offer_count++] = (struct plugin_offer){
-            memory_strdup(json_string_value(json_object_get(item, "interface"))),
-            memory_strdup(json_string_value(json_object_get(item, "name")))};
+    json_array_foreach(provides, index, item) out->offers[out->offer_count++] =
+        (struct plugin_offer){memory_strdup(json_string_value(json_object_get(item, "interface"))),
+                              memory_strdup(json_string_value(json_object_get(item, "name")))};
 }
 
 static void describe_opened(const struct plugin_registry *registry, const struct plugin_file *file,

@@ -43,8 +43,9 @@ struct runtime *runtime_create_table(struct plugin_host *host, const struct orch
     runtime->ops = ops;
     (void)orch_take(&runtime->table, sizeof runtime->table, table, NULL); /* judged by the loader */
     const char *config = config_json ? config_json : "{}";
-    orch_status status = runtime->table.create_runtime(
-        module, &host->orch, (struct orch_str){config, strlen(config)}, &runtime->instance, &theirs);
+    orch_status status = runtime->table.create_runtime(module, &host->orch,
+                                                       (struct orch_str){config, strlen(config)},
+                                                       &runtime->instance, &theirs);
     if (status == ORCH_OK)
         return runtime;
     plugin_error_take(error, status, &theirs);
@@ -53,8 +54,8 @@ struct runtime *runtime_create_table(struct plugin_host *host, const struct orch
     return NULL;
 }
 
-struct runtime *runtime_create(struct plugin *plugin, struct op_table *ops,
-                               const char *config_json, struct error *error)
+struct runtime *runtime_create(struct plugin *plugin, struct op_table *ops, const char *config_json,
+                               struct error *error)
 {
     return runtime_create_table(plugin_get_host(plugin), plugin_get_table(plugin),
                                 plugin_get_module(plugin), ops, config_json, error);
@@ -84,7 +85,7 @@ bool runtime_offers_exec(const struct runtime *runtime)
     return runtime->table.exec != NULL;
 }
 
-/* ---- beginning and settling ------------------------------------------------------------------- */
+/* ---- beginning and settling ------------------------------------------------------------------ */
 
 struct verb {
     const char *name;
@@ -206,7 +207,7 @@ static struct orch_task *keep_task(struct op *op, const struct orch_task *task)
     return kept;
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 /* OK without the value that the verb owes is the plugin's fault, told as an error. */
 static orch_status owed_value(const struct call *call, const struct op_end *end, const char *what,
@@ -240,8 +241,7 @@ static void pull_end(void *argument, const struct op_end *end)
     const struct call *call = argument;
     const struct orch_image *image = end->value;
     struct error error = {0};
-    orch_status status =
-        owed_value(call, end, "the image", image && image->image.len, &error);
+    orch_status status = owed_value(call, end, "the image", image && image->image.len, &error);
     if (call->done.pull)
         call->done.pull(call->argument, status, error.code ? &error : end->error, image);
 }
@@ -312,7 +312,7 @@ static size_t output_data(void *argument, uint32_t channel, struct orch_str byte
     return call->data.output(call->argument, channel, bytes.ptr, bytes.len);
 }
 
-/* ---- verbs ------------------------------------------------------------------------------------ */
+/* ---- verbs ----------------------------------------------------------------------------------- */
 
 #define THEIRS(error) struct orch_error error = {.size = sizeof error}
 
@@ -320,8 +320,8 @@ uint64_t runtime_info(struct runtime *runtime, uint64_t deadline_ns, runtime_inf
                       void *argument)
 {
     static const struct verb verb = {"info", OP_UNARY, &op_shape_runtime_info, NULL, info_end};
-    struct op *op = begin(runtime, &verb, deadline_ns,
-                          &(struct call){.argument = argument, .done.info = done});
+    struct op *op =
+        begin(runtime, &verb, deadline_ns, &(struct call){.argument = argument, .done.info = done});
     THEIRS(error);
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
@@ -333,9 +333,9 @@ uint64_t runtime_pull(struct runtime *runtime, const char *image, uint32_t polic
                       runtime_pull_done *done, void *argument)
 {
     static const struct verb verb = {"pull", OP_UNARY, &op_shape_image, line_data, pull_end};
-    struct op *op = begin(runtime, &verb, deadline_ns,
-                          &(struct call){
-                              .argument = argument, .done.pull = done, .data.line = progress});
+    struct op *op =
+        begin(runtime, &verb, deadline_ns,
+              &(struct call){.argument = argument, .done.pull = done, .data.line = progress});
     THEIRS(error);
     struct orch_pull *pull = arena_alloc(op_arena(op), sizeof *pull);
     *pull = (struct orch_pull){.size = sizeof *pull, .policy = policy, .image = keep(op, image)};
@@ -401,13 +401,13 @@ uint64_t runtime_remove(struct runtime *runtime, const char *runtime_id, uint64_
     return settle(op, runtime->table.remove(runtime->instance, op_handle(op), id, &error), &error);
 }
 
-uint64_t runtime_list(struct runtime *runtime, const struct orch_pair *labels,
-                      uint32_t label_count, const char *const *runtime_ids, uint32_t id_count,
-                      uint64_t deadline_ns, runtime_list_done *done, void *argument)
+uint64_t runtime_list(struct runtime *runtime, const struct orch_pair *labels, uint32_t label_count,
+                      const char *const *runtime_ids, uint32_t id_count, uint64_t deadline_ns,
+                      runtime_list_done *done, void *argument)
 {
     static const struct verb verb = {"list", OP_UNARY, &op_shape_containers, NULL, list_end};
-    struct op *op = begin(runtime, &verb, deadline_ns,
-                          &(struct call){.argument = argument, .done.list = done});
+    struct op *op =
+        begin(runtime, &verb, deadline_ns, &(struct call){.argument = argument, .done.list = done});
     THEIRS(error);
     struct orch_list *list = arena_alloc(op_arena(op), sizeof *list);
     *list = (struct orch_list){
@@ -438,9 +438,9 @@ uint64_t runtime_events(struct runtime *runtime, const struct orch_pair *labels,
                         runtime_done *ended, void *argument)
 {
     static const struct verb verb = {"events", OP_SOURCE, &op_shape_none, line_data, plain_end};
-    struct op *op = begin(
-        runtime, &verb, 0,
-        &(struct call){.argument = argument, .done.plain = ended, .data.line = changed});
+    struct op *op =
+        begin(runtime, &verb, 0,
+              &(struct call){.argument = argument, .done.plain = ended, .data.line = changed});
     THEIRS(error);
     struct orch_array pairs =
         keep_pairs(op, (struct orch_array){labels, label_count, sizeof *labels});
@@ -455,9 +455,9 @@ uint64_t runtime_logs(struct runtime *runtime, const struct runtime_logs_request
                       void *argument)
 {
     static const struct verb verb = {"logs", OP_SOURCE, &op_shape_none, output_data, plain_end};
-    struct op *op = begin(
-        runtime, &verb, deadline_ns,
-        &(struct call){.argument = argument, .done.plain = done, .data.output = output});
+    struct op *op =
+        begin(runtime, &verb, deadline_ns,
+              &(struct call){.argument = argument, .done.plain = done, .data.output = output});
     THEIRS(error);
     struct orch_logs *logs = arena_alloc(op_arena(op), sizeof *logs);
     *logs = (struct orch_logs){.size = sizeof *logs,
@@ -476,9 +476,9 @@ uint64_t runtime_exec(struct runtime *runtime, const struct runtime_exec_request
                       void *argument)
 {
     static const struct verb verb = {"exec", OP_DUPLEX, &op_shape_exec_end, output_data, exec_end};
-    struct op *op = begin(
-        runtime, &verb, deadline_ns,
-        &(struct call){.argument = argument, .done.exec = done, .data.output = output});
+    struct op *op =
+        begin(runtime, &verb, deadline_ns,
+              &(struct call){.argument = argument, .done.exec = done, .data.output = output});
     THEIRS(error);
     struct orch_exec *exec = arena_alloc(op_arena(op), sizeof *exec);
     *exec = (struct orch_exec){.size = sizeof *exec,

@@ -4,8 +4,8 @@
  * the loop, never inside the call: also when the verb failed on the spot, is not offered by the
  * plugin (UNSUPPORTED), or the plugin never answers (TIMEOUT at `deadline_ns`, an instant of the
  * loop's clock; 0: none). Parameters are copied. Results are copies, valid during the callback;
- * each `orch_str` in them is terminated by a NUL; arrays have the stride of the SDK's own struct, so
- * plain indexing works: ((const struct orch_container_view *)items)[i].
+ * each `orch_str` in them is terminated by a NUL; arrays have the stride of the SDK's own struct,
+ * so plain indexing works: ((const struct orch_container_view *)items)[i].
  *
  * `error` is NULL with ORCH_OK. `status` tells what to do (NOT_FOUND: pull again; UNAVAILABLE: the
  * engine is away; UNKNOWN and TIMEOUT: list before anything else), `error->message` what to show.
@@ -27,8 +27,8 @@ struct runtime;
 
 /* `plugin` provides orch.runtime/1 and has been loaded; `config_json` was checked (and completed)
  * by plugin_check_config. NULL when the plugin refuses it. */
-struct runtime *runtime_create(struct plugin *plugin, struct op_table *ops,
-                               const char *config_json, struct error *error);
+struct runtime *runtime_create(struct plugin *plugin, struct op_table *ops, const char *config_json,
+                               struct error *error);
 /* The same over a bare table: for tests, and runtimes that are linked in. `host`, `table` and
  * `module` outlive the runtime. */
 struct runtime *runtime_create_table(struct plugin_host *host, const struct orch_runtime_v1 *table,
@@ -75,9 +75,9 @@ uint64_t runtime_stop(struct runtime *runtime, const char *runtime_id, const cha
 uint64_t runtime_remove(struct runtime *runtime, const char *runtime_id, uint64_t deadline_ns,
                         runtime_done *done, void *argument);
 /* All labels must match; ids may be NULL: all. */
-uint64_t runtime_list(struct runtime *runtime, const struct orch_pair *labels,
-                      uint32_t label_count, const char *const *runtime_ids, uint32_t id_count,
-                      uint64_t deadline_ns, runtime_list_done *done, void *argument);
+uint64_t runtime_list(struct runtime *runtime, const struct orch_pair *labels, uint32_t label_count,
+                      const char *const *runtime_ids, uint32_t id_count, uint64_t deadline_ns,
+                      runtime_list_done *done, void *argument);
 uint64_t runtime_stats(struct runtime *runtime, const char *const *runtime_ids, uint32_t id_count,
                        uint64_t deadline_ns, runtime_stats_done *done, void *argument);
 /* `changed` gets the id of a container that may have changed, NULL: any may have. `ended` says

@@ -28,7 +28,7 @@ const char *plugin_dlerror(void)
     return message[0] == '/' && colon ? colon + 2 : message;
 }
 
-/* ---- in the child ------------------------------------------------------------------------------- */
+/* ---- in the child ---------------------------------------------------------------------------- */
 
 static void add_fault(void *argument, const char *path, const char *message)
 {
@@ -57,9 +57,8 @@ static json_t *list_provides(const struct orch_manifest *manifest)
                                         manifest->provide_stride};
     for (uint32_t i = 0; i < provides.count; i++) {
         const struct orch_provide *provide = ORCH_AT(struct orch_provide, provides, i);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s}", "interface", provide->interface_id, "name",
-                                        provide->name ? provide->name : ""));
+        json_array_append_new(list, json_pack("{s:s, s:s}", "interface", provide->interface_id,
+                                              "name", provide->name ? provide->name : ""));
     }
     return list;
 }
@@ -71,8 +70,8 @@ static json_t *child_report(const struct trial *trial)
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", CHILD_FILE);
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!object)
-        return json_pack("{s:b, s:s+}", "accepted", 0, "reasons", "can't be loaded: ",
-                         plugin_dlerror());
+        return json_pack("{s:b, s:s+}", "accepted", 0, "reasons",
+                         "can't be loaded: ", plugin_dlerror());
     json_t *faults = json_array(), *provides = NULL;
     bool accepted = manifest_judge(dlsym(object, ORCH_MANIFEST_SYMBOL), trial->environment,
                                    trial->kind, trial->name, &judgement);
@@ -81,10 +80,9 @@ static json_t *child_report(const struct trial *trial)
         if (trial->check_config)
             check_config(trial, &judgement.manifest, faults);
     }
-    return json_pack("{s:b, s:s, s:s, s:s?, s:s?, s:I, s:o, s:o*}", "accepted", accepted,
-                     "reasons", text_string(&judgement.reasons), "warnings",
-                     text_string(&judgement.warnings), "id", judgement.manifest.id, "version",
-                     judgement.manifest.version, "sdk",
+    return json_pack("{s:b, s:s, s:s, s:s?, s:s?, s:I, s:o, s:o*}", "accepted", accepted, "reasons",
+                     text_string(&judgement.reasons), "warnings", text_string(&judgement.warnings),
+                     "id", judgement.manifest.id, "version", judgement.manifest.version, "sdk",
                      (json_int_t)judgement.manifest.sdk_version, "faults", faults, "provides",
                      provides);
 }
@@ -125,7 +123,7 @@ __attribute__((noreturn)) static void child_main(const struct trial *trial, int 
     _exit(text ? 0 : 1);
 }
 
-/* ---- in the parent ------------------------------------------------------------------------------ */
+/* ---- in the parent --------------------------------------------------------------------------- */
 
 /* Reads up to the newline. False: the end or the time limit came first. */
 static bool read_report(int pipe_fd, int timer_fd, struct text *out, bool *timed_out)

@@ -7,8 +7,8 @@
 
 struct trial {
     const struct plugin_environment *environment;
-    int fd;             /* of the file */
-    const char *file;   /* for messages: "scheduler-foo.so" */
+    int fd;           /* of the file */
+    const char *file; /* for messages: "scheduler-foo.so" */
     enum plugin_kind kind;
     const char *name;
     uint64_t limit_ms;

@@ -45,10 +45,8 @@ struct bench {
 static int32_t pick_once(struct bench *bench, uint32_t count, uint64_t key, const uint64_t *tried)
 {
     const uint64_t hashes[4] = {key, key * 3, key * 5, 0};
-    struct orch_pick pick = {.size = sizeof pick,
-                             .key_count = bench->key_count,
-                             .key_hashes = hashes,
-                             .tried = tried};
+    struct orch_pick pick = {
+        .size = sizeof pick, .key_count = bench->key_count, .key_hashes = hashes, .tried = tried};
     int32_t index = bench->table->pick(bench->worker, &pick);
     if (index >= 0) {
         bench->in_bounds &= (uint32_t)index < count;
@@ -86,11 +84,10 @@ static void pick_many(struct bench *bench, const struct snapshot *snapshot, bool
 static bool publish(struct bench *bench, struct snapshot *snapshot)
 {
     struct orch_error error = {.size = sizeof error};
-    if (bench->table->build &&
-        !check_ok(bench->check,
-                  bench->table->build(bench->policy, &snapshot->endpoints, &snapshot->table,
-                                      &error),
-                  &error, "build"))
+    if (bench->table->build && !check_ok(bench->check,
+                                         bench->table->build(bench->policy, &snapshot->endpoints,
+                                                             &snapshot->table, &error),
+                                         &error, "build"))
         return false;
     bench->table->update(bench->worker, &snapshot->endpoints, snapshot->table);
     return true;
@@ -130,12 +127,10 @@ static void check_picks(struct bench *bench)
 static void check_worker(struct check *check, const struct orch_balancer_v1 *table, void *policy,
                          uint32_t key_count)
 {
-    struct bench bench = {
-        .check = check, .table = table, .policy = policy, .key_count = key_count};
+    struct bench bench = {.check = check, .table = table, .policy = policy, .key_count = key_count};
     struct orch_pick pick = {.size = sizeof pick};
     int32_t before = plugin_thread_mark(ORCH_THREAD_WORKER);
-    orch_status status =
-        table->worker_new(policy, 0, 2, 12345, sizeof pick, 0, &bench.worker);
+    orch_status status = table->worker_new(policy, 0, 2, 12345, sizeof pick, 0, &bench.worker);
     if (check_ok(check, status, NULL, "worker_new")) {
         check_that(check, table->pick(bench.worker, &pick) < 0,
                    "pick: no index before the first update");
@@ -151,12 +146,10 @@ void check_balancer(struct check *check)
     struct orch_balancer_wants *wants = guarded_create(sizeof *wants);
     struct orch_error *error = guarded_create(sizeof *error);
     void *policy = NULL;
-    orch_status status =
-        table->create(plugin_get_module(check->plugin), &plugin_get_host(check->plugin)->orch,
-                      (struct orch_str){check->config, strlen(check->config)}, 7, &policy, wants,
-                      error);
-    check_that(check,
-               guarded_intact(wants, sizeof *wants) && guarded_intact(error, sizeof *error),
+    orch_status status = table->create(
+        plugin_get_module(check->plugin), &plugin_get_host(check->plugin)->orch,
+        (struct orch_str){check->config, strlen(check->config)}, 7, &policy, wants, error);
+    check_that(check, guarded_intact(wants, sizeof *wants) && guarded_intact(error, sizeof *error),
                "create: writes nothing beyond the size it was given");
     if (check_ok(check, status, error, "create")) {
         if (check_that(check, wants->key_count <= 4, "create: wants at most 4 keys"))

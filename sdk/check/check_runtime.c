@@ -90,8 +90,7 @@ void check_runtime(struct check *check)
 {
     struct error error = {0};
     struct bench bench = {.check = check};
-    bench.runtime =
-        runtime_create(check->plugin, check->environment->ops, check->config, &error);
+    bench.runtime = runtime_create(check->plugin, check->environment->ops, check->config, &error);
     if (!check_that(check, bench.runtime != NULL, "create_runtime %s", error.message))
         return;
     check_verbs(&bench);

@@ -41,8 +41,8 @@ static void cluster_init(struct cluster *cluster, const struct orch_sched_wants 
             {names[r], strlen(names[r])}, cluster->spare[r], cluster->capacity[r]};
     uint32_t labels = wants->labels.count < LABEL_LIMIT ? wants->labels.count : LABEL_LIMIT;
     for (uint32_t i = 0; i < labels; i++)
-        cluster->labels[i] = (struct orch_label_column){
-            *ORCH_AT(struct orch_str, wants->labels, i), cluster->codes, words, 3, 0};
+        cluster->labels[i] = (struct orch_label_column){*ORCH_AT(struct orch_str, wants->labels, i),
+                                                        cluster->codes, words, 3, 0};
     cluster->amounts[0] = (struct orch_ask_amount){.resource = 0, .amount = 250};
     cluster->amounts[1] = (struct orch_ask_amount){.resource = 1, .amount = 64 << 20};
     cluster->view = (struct orch_sched_view){
@@ -52,12 +52,12 @@ static void cluster_init(struct cluster *cluster, const struct orch_sched_wants 
         .resources = {cluster->columns, RESOURCES, sizeof cluster->columns[0]},
         .labels = {cluster->labels, labels, sizeof cluster->labels[0]},
         .node_hashes = cluster->hashes};
-    cluster->ask = (struct orch_sched_ask){
-        .size = sizeof cluster->ask,
-        .deployment = {"check", 5},
-        .seed = 42,
-        .amounts = {cluster->amounts, 2, sizeof cluster->amounts[0]},
-        .replicas = cluster->replicas};
+    cluster->ask =
+        (struct orch_sched_ask){.size = sizeof cluster->ask,
+                                .deployment = {"check", 5},
+                                .seed = 42,
+                                .amounts = {cluster->amounts, 2, sizeof cluster->amounts[0]},
+                                .replicas = cluster->replicas};
 }
 
 struct scoring {
@@ -173,12 +173,10 @@ void check_scheduler(struct check *check)
     struct orch_sched_wants *wants = guarded_create(sizeof *wants);
     struct orch_error *error = guarded_create(sizeof *error);
     void *scheduler = NULL;
-    orch_status status =
-        table->create(plugin_get_module(check->plugin), &plugin_get_host(check->plugin)->orch,
-                      (struct orch_str){check->config, strlen(check->config)}, &scheduler, wants,
-                      error);
-    check_that(check,
-               guarded_intact(wants, sizeof *wants) && guarded_intact(error, sizeof *error),
+    orch_status status = table->create(
+        plugin_get_module(check->plugin), &plugin_get_host(check->plugin)->orch,
+        (struct orch_str){check->config, strlen(check->config)}, &scheduler, wants, error);
+    check_that(check, guarded_intact(wants, sizeof *wants) && guarded_intact(error, sizeof *error),
                "create: writes nothing beyond the size it was given");
     if (check_ok(check, status, error, "create")) {
         check_that(check,

@@ -62,8 +62,8 @@ static char *listed(struct bench *bench, const char *prefix, uint64_t limit)
     return text.data ? text_take(&text) : memory_strdup("");
 }
 
-static void expect_list(struct bench *bench, const char *prefix, uint64_t limit,
-                        const char *wanted, const char *sentence)
+static void expect_list(struct bench *bench, const char *prefix, uint64_t limit, const char *wanted,
+                        const char *sentence)
 {
     char *found CLEANUP(memory_free_pointer) = listed(bench, prefix, limit);
     if (!check_that(bench->check, strcmp(found, wanted) == 0, "%s", sentence))
@@ -85,15 +85,14 @@ static bool open_store(struct bench *bench)
                                             .state_directory = str(check->folder)};
     struct orch_store_limits *limits = guarded_create(sizeof *limits);
     bench->error = (struct orch_error){.size = sizeof bench->error};
-    orch_status status = bench->table->open(
-        plugin_get_module(check->plugin), &plugin_get_host(check->plugin)->orch,
-        str(check->config), &request, limits, &bench->store, &bench->error);
+    orch_status status =
+        bench->table->open(plugin_get_module(check->plugin), &plugin_get_host(check->plugin)->orch,
+                           str(check->config), &request, limits, &bench->store, &bench->error);
     bool opened = check_ok(check, status, &bench->error, "open");
     check_that(check, guarded_intact(limits, sizeof *limits),
                "open: writes nothing beyond the size it was given");
     if (opened)
-        check_that(check,
-                   limits->max_operations && limits->max_bytes && limits->max_value_bytes,
+        check_that(check, limits->max_operations && limits->max_bytes && limits->max_value_bytes,
                    "open: states its limits");
     guarded_destroy(limits);
     return opened;

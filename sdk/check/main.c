@@ -102,20 +102,18 @@ static int exercise_child(const char *path, const char *interface_id, const char
         printf("  FAIL %s\n", http ? strerror(errno) : error.message);
         return 1;
     }
-    struct plugin_environment environment = {
-        .product = "orchestrator",
-        .version = ORCHESTRATOR_VERSION,
-        .loop = loop,
-        .ops = op_table_create(loop),
-        .http = http,
-        .services = services,
-        .service_count = sizeof services / sizeof services[0]};
-    struct plugin_registry *registry = plugin_registry_create(
-        &(struct plugin_registry_settings){.environment = &environment});
+    struct plugin_environment environment = {.product = "orchestrator",
+                                             .version = ORCHESTRATOR_VERSION,
+                                             .loop = loop,
+                                             .ops = op_table_create(loop),
+                                             .http = http,
+                                             .services = services,
+                                             .service_count = sizeof services / sizeof services[0]};
+    struct plugin_registry *registry =
+        plugin_registry_create(&(struct plugin_registry_settings){.environment = &environment});
     struct check check = {.environment = &environment, .folder = folder};
     char *completed = NULL;
-    check.plugin =
-        plugin_registry_load_file(registry, path, kind_of(interface_id), name, &error);
+    check.plugin = plugin_registry_load_file(registry, path, kind_of(interface_id), name, &error);
     if (!check_that(&check, check.plugin != NULL, "loads %s", error.message)) {
         /* said above */
     } else if (!plugin_check_config(check.plugin, config, "config", print_fault, NULL,
@@ -152,13 +150,13 @@ static bool exercised(const char *path, const struct plugin_offer *offer, const 
 
 static bool check_file(const char *path, const json_t *config)
 {
-    const struct plugin_environment environment = {
-        .product = "orchestrator",
-        .version = ORCHESTRATOR_VERSION,
-        .services = services,
-        .service_count = sizeof services / sizeof services[0]};
-    struct plugin_registry *registry = plugin_registry_create(
-        &(struct plugin_registry_settings){.environment = &environment});
+    const struct plugin_environment environment = {.product = "orchestrator",
+                                                   .version = ORCHESTRATOR_VERSION,
+                                                   .services = services,
+                                                   .service_count =
+                                                       sizeof services / sizeof services[0]};
+    struct plugin_registry *registry =
+        plugin_registry_create(&(struct plugin_registry_settings){.environment = &environment});
     struct plugin_description description;
     plugin_describe(registry, path, &description);
     bool sound = description.accepted;
@@ -187,8 +185,7 @@ int main(int count, char **arguments)
         return 2;
     }
     if (count == 3 && !(config = json_load_file(arguments[2], 0, &fault))) {
-        (void)fprintf(stderr, "%s:%d:%d: %s\n", arguments[2], fault.line, fault.column,
-                      fault.text);
+        (void)fprintf(stderr, "%s:%d:%d: %s\n", arguments[2], fault.line, fault.column, fault.text);
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);

@@ -58,7 +58,7 @@ const char *fakehost_last_fault(const struct fakehost *fake)
     return fake->fault;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static const void *get(const struct orch_host *host, const char *interface_id)
 {
@@ -66,8 +66,7 @@ static const void *get(const struct orch_host *host, const char *interface_id)
     int i;
     for (i = 0; i < SERVICE_COUNT; i++)
         if (strcmp(fake->services[i].id, interface_id) == 0 && !fake->services[i].lacking)
-            return fake->services[i].resized ? fake->services[i].resized
-                                             : fake->services[i].table;
+            return fake->services[i].resized ? fake->services[i].resized : fake->services[i].table;
     return NULL;
 }
 
@@ -152,7 +151,7 @@ const struct orch_host *fakehost_host(struct fakehost *fake)
     return &fake->host;
 }
 
-/* ---- the plugin under test --------------------------------------------------------------------- */
+/* ---- the plugin under test ------------------------------------------------------------------- */
 
 static int needs_met(struct fakehost *fake, const struct orch_manifest *manifest)
 {
@@ -184,7 +183,7 @@ const void *fakehost_table(struct fakehost *fake, const struct orch_manifest *ma
     return NULL;
 }
 
-/* ---- log --------------------------------------------------------------------------------------- */
+/* ---- log ------------------------------------------------------------------------------------- */
 
 static void log_line(const struct orch_host *host, int32_t level, struct orch_str message,
                      struct orch_array fields)
@@ -221,7 +220,7 @@ const char *fakehost_log(const struct fakehost *fake)
     return buffer_text(&fake->log);
 }
 
-/* ---- thread check ------------------------------------------------------------------------------ */
+/* ---- thread check ---------------------------------------------------------------------------- */
 
 static int32_t thread_current(const struct orch_host *host)
 {
@@ -232,7 +231,7 @@ static int32_t thread_current(const struct orch_host *host)
 const struct orch_host_thread_v1 fakehost_thread_table = {.size = sizeof fakehost_thread_table,
                                                           .current = thread_current};
 
-/* ---- metrics ----------------------------------------------------------------------------------- */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 static orch_status metric_define(const struct orch_host *host, int32_t kind, const char *name,
                                  const char *help, uint64_t *id)

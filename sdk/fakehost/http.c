@@ -196,10 +196,8 @@ static void pause_exchange(const struct orch_host *host, uint64_t id, int32_t pa
         wait_for_turn(exchange, 0);
 }
 
-const struct orch_host_http_v1 fakehost_http_table = {.size = sizeof fakehost_http_table,
-                                                      .start = start,
-                                                      .cancel = cancel,
-                                                      .pause = pause_exchange};
+const struct orch_host_http_v1 fakehost_http_table = {
+    .size = sizeof fakehost_http_table, .start = start, .cancel = cancel, .pause = pause_exchange};
 
 void fakehost_http_finish(struct fakehost *fake)
 {

@@ -76,7 +76,7 @@ uint64_t fakehost_now_ns(const struct fakehost *fake)
     return fake->now_ns;
 }
 
-/* ---- the table --------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static uint64_t now_ns(const struct orch_host *host)
 {

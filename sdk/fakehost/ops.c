@@ -77,8 +77,7 @@ static void note(struct operation *operation, const struct orch_result *result)
 {
     operation->status = result->status;
     if (result->error && result->status < 0)
-        (void)snprintf(operation->message, sizeof operation->message, "%s",
-                       result->error->message);
+        (void)snprintf(operation->message, sizeof operation->message, "%s", result->error->message);
     if (operation->inspect)
         operation->inspect(operation->context, result);
 }

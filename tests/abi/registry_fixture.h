@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 struct fixture {
-    char folder[64];    /* for files that a test makes */
+    char folder[64]; /* for files that a test makes */
     char state[64];
     struct loop *loop;
     struct plugin_environment environment;

@@ -63,8 +63,8 @@ Test(refusals, name_every_fault_of_a_manifest_with_both_sides_versions)
                          "orchestrator 0.1.0 does not offer"},
         {"need-larger", "scheduler-need-larger.so " ID ": needs 4096 bytes of orch.host.log/1; "
                         "this orchestrator 0.1.0 offers 24"},
-        {"duplicate-name", "scheduler-duplicate-name.so " ID
-                           ": provides orch.scheduler/1 \"duplicate-name\" twice"},
+        {"duplicate-name",
+         "scheduler-duplicate-name.so " ID ": provides orch.scheduler/1 \"duplicate-name\" twice"},
         {"other-name", "scheduler-other-name.so " ID ": does not provide orch.scheduler/1 "
                        "\"other-name\", but orch.scheduler/1 \"somebody-else\""},
         {"bad-schema", "scheduler-bad-schema.so " ID
@@ -76,8 +76,8 @@ Test(refusals, name_every_fault_of_a_manifest_with_both_sides_versions)
          "offers 24; orch.scheduler/1 \"several-faults\": the function score is missing; "
          "orch.scheduler/1 \"several-faults\": its configuration schema: type must be a type's "
          "name or a list of them"},
-        {"init-fails", "scheduler-init-fails.so " ID
-                       ": its init failed: the moon is in the wrong phase"},
+        {"init-fails",
+         "scheduler-init-fails.so " ID ": its init failed: the moon is in the wrong phase"},
         {"constructor-hangs",
          "scheduler-constructor-hangs.so: was not loaded within 1s: a constructor hangs"},
         {"constructor-crashes",
@@ -89,7 +89,7 @@ Test(refusals, name_every_fault_of_a_manifest_with_both_sides_versions)
         expect_refused(cases[i].name, cases[i].message);
 }
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static const char *made(const char *name, const void *bytes, size_t length, mode_t mode)
 {
@@ -173,7 +173,7 @@ Test(refusals, say_what_is_missing_and_what_is_near)
     cr_assert_eq(plugin_registry_info(fixture.registry, 0)->state, PLUGIN_MISSING);
 }
 
-/* ---- what is accepted --------------------------------------------------------------------------- */
+/* ---- what is accepted ------------------------------------------------------------------------ */
 
 Test(refusals, spare_a_sound_plugin_and_one_of_a_newer_sdk_that_uses_nothing_new)
 {
@@ -198,8 +198,7 @@ Test(refusals, leave_the_copy_in_the_state_directory_as_the_one_that_is_loaded)
         plugin_registry_load(fixture.registry, PLUGIN_SCHEDULER, "sound", &error);
     char path[256], line[512];
     bool mapped = false;
-    snprintf(path, sizeof path, "%s/plugins/%s.so", fixture.state,
-             plugin_get_info(plugin)->sha256);
+    snprintf(path, sizeof path, "%s/plugins/%s.so", fixture.state, plugin_get_info(plugin)->sha256);
     FILE *maps = fopen("/proc/self/maps", "r");
     while (fgets(line, sizeof line, maps))
         mapped |= strstr(line, path) != NULL;
@@ -220,15 +219,14 @@ Test(refusals, hand_a_plugin_over_by_a_sealed_descriptor)
     cr_assert_eq(write(fd, "x", 1), -1, "sealed");
     struct plugin_registry *other = plugin_registry_create(
         &(struct plugin_registry_settings){.environment = &fixture.environment});
-    struct plugin *received =
-        plugin_load_descriptor(other, fd, PLUGIN_SCHEDULER, "sound", &error);
+    struct plugin *received = plugin_load_descriptor(other, fd, PLUGIN_SCHEDULER, "sound", &error);
     cr_assert_not_null(received, "%s", error.message);
     cr_assert_str_eq(plugin_get_info(received)->sha256, plugin_get_info(plugin)->sha256);
     cr_assert_not_null(plugin_get_table(received));
     plugin_registry_destroy(other);
 }
 
-/* ---- peek --------------------------------------------------------------------------------------- */
+/* ---- peek ------------------------------------------------------------------------------------ */
 
 static char faults[2048];
 
@@ -254,9 +252,8 @@ Test(refusals, are_told_by_peek_without_loading_or_writing)
     cr_assert(peek("sound", "{\"weight\": 3}"), "%s", faults);
     cr_assert(peek("sound", NULL), "%s", faults);
     cr_assert_not(peek("sound", "{\"wieght\": 3, \"weight\": \"x\"}"));
-    cr_assert_str_eq(faults,
-                     "scheduler.config.wieght: unknown setting; did you mean \"weight\"?\n"
-                     "scheduler.config.weight: must be of type integer, not string\n");
+    cr_assert_str_eq(faults, "scheduler.config.wieght: unknown setting; did you mean \"weight\"?\n"
+                             "scheduler.config.weight: must be of type integer, not string\n");
     cr_assert_not(peek("null-slot", NULL));
     cr_assert_str_eq(faults, "scheduler.plugin: scheduler-null-slot.so " ID ": orch.scheduler/1 "
                              "\"null-slot\": the function score is missing\n");
@@ -278,8 +275,7 @@ Test(refusals, of_settings_name_their_path_and_defaults_are_filled_in)
     char *completed = NULL;
     faults[0] = 0;
     cr_assert_not(plugin_check_config(plugin, bad, "scheduler.config", on_fault, NULL, NULL));
-    cr_assert_str_eq(faults,
-                     "scheduler.config.weight: must be of type integer, not number\n");
+    cr_assert_str_eq(faults, "scheduler.config.weight: must be of type integer, not number\n");
     cr_assert(plugin_check_config(plugin, NULL, "scheduler.config", on_fault, NULL, &completed));
     cr_assert_str_eq(completed, "{}");
     free(completed);

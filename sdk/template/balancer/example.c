@@ -67,11 +67,10 @@ static const struct orch_balancer_v1 table = {.size = sizeof table,
                                               .pick = pick};
 static const struct orch_provide provides[] = {{ORCH_BALANCER_1, "example", &table, NULL}};
 
-const struct orch_manifest orch_plugin_manifest_1 = {
-    ORCH_MANIFEST_HEAD,
-    .id = "org.example.balancer-example",
-    .version = "1.0.0",
-    .license = "Apache-2.0",
-    .provides = provides,
-    .provide_count = 1,
-    .provide_stride = sizeof provides[0]};
+const struct orch_manifest orch_plugin_manifest_1 = {ORCH_MANIFEST_HEAD,
+                                                     .id = "org.example.balancer-example",
+                                                     .version = "1.0.0",
+                                                     .license = "Apache-2.0",
+                                                     .provides = provides,
+                                                     .provide_count = 1,
+                                                     .provide_stride = sizeof provides[0]};

@@ -16,12 +16,11 @@ int main(void)
     assert(table->worker_new(policy, 0, 1, 5, sizeof(struct orch_pick), 0, &worker) == ORCH_OK);
 
     struct orch_endpoint_cell cells[3] = {0};
-    const struct orch_endpoint endpoints[3] = {
-        {.id = {"a", 1}, .cell = &cells[0], .weight = 1},
-        {.id = {"b", 1}, .cell = &cells[1], .weight = 1},
-        {.id = {"c", 1}, .cell = &cells[2], .weight = 1}};
-    const struct orch_endpoints snapshot = {
-        .size = sizeof snapshot, .items = {endpoints, 3, sizeof endpoints[0]}};
+    const struct orch_endpoint endpoints[3] = {{.id = {"a", 1}, .cell = &cells[0], .weight = 1},
+                                               {.id = {"b", 1}, .cell = &cells[1], .weight = 1},
+                                               {.id = {"c", 1}, .cell = &cells[2], .weight = 1}};
+    const struct orch_endpoints snapshot = {.size = sizeof snapshot,
+                                            .items = {endpoints, 3, sizeof endpoints[0]}};
     const struct orch_endpoints none = {.size = sizeof none};
     struct orch_pick pick = {.size = sizeof pick};
     int32_t seen[3] = {0};

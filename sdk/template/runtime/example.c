@@ -96,7 +96,7 @@ static void send_started(const struct answer *answer)
     complete(answer, &started);
 }
 
-/* ---- containers -------------------------------------------------------------------------------- */
+/* ---- containers ------------------------------------------------------------------------------ */
 
 static struct container *find(struct example *example, struct orch_str id)
 {
@@ -161,7 +161,7 @@ static void changed(struct example *example, const char *id)
                                  string_of(id));
 }
 
-/* ---- verbs ------------------------------------------------------------------------------------- */
+/* ---- verbs ----------------------------------------------------------------------------------- */
 
 static orch_status create_runtime(void *module, const struct orch_host *host,
                                   struct orch_str config, void **runtime, struct orch_error *error)
@@ -347,14 +347,13 @@ static const struct orch_need needs[] = {
     {ORCH_HOST_LOOP_1, ORCH_SIZE_UPTO(struct orch_host_loop_v1, post), 0},
     {ORCH_HOST_OPS_1, ORCH_SIZE_UPTO(struct orch_host_ops_v1, emit), 0}};
 
-const struct orch_manifest orch_plugin_manifest_1 = {
-    ORCH_MANIFEST_HEAD,
-    .id = "org.example.runtime-example",
-    .version = "1.0.0",
-    .license = "Apache-2.0",
-    .provides = provides,
-    .provide_count = 1,
-    .provide_stride = sizeof provides[0],
-    .needs = needs,
-    .need_count = sizeof needs / sizeof needs[0],
-    .need_stride = sizeof needs[0]};
+const struct orch_manifest orch_plugin_manifest_1 = {ORCH_MANIFEST_HEAD,
+                                                     .id = "org.example.runtime-example",
+                                                     .version = "1.0.0",
+                                                     .license = "Apache-2.0",
+                                                     .provides = provides,
+                                                     .provide_count = 1,
+                                                     .provide_stride = sizeof provides[0],
+                                                     .needs = needs,
+                                                     .need_count = sizeof needs / sizeof needs[0],
+                                                     .need_stride = sizeof needs[0]};

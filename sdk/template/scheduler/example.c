@@ -119,22 +119,18 @@ static void explain(void *scheduler, uint32_t reason, uint32_t reserved, struct 
         sink.put(sink.context, text, sizeof text - 1);
 }
 
-static const struct orch_scheduler_v1 table = {.size = sizeof table,
-                                               .create = create,
-                                               .destroy = destroy,
-                                               .score = score,
-                                               .explain = explain};
+static const struct orch_scheduler_v1 table = {
+    .size = sizeof table, .create = create, .destroy = destroy, .score = score, .explain = explain};
 static const struct orch_provide provides[] = {
     {ORCH_SCHEDULER_1, "example", &table,
      "{\"type\":\"object\",\"properties\":{"
      "\"resource\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":31,\"default\":\"memory\"},"
      "\"keepFreePermille\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":999,\"default\":0}}}"}};
 
-const struct orch_manifest orch_plugin_manifest_1 = {
-    ORCH_MANIFEST_HEAD,
-    .id = "org.example.scheduler-example",
-    .version = "1.0.0",
-    .license = "Apache-2.0",
-    .provides = provides,
-    .provide_count = 1,
-    .provide_stride = sizeof provides[0]};
+const struct orch_manifest orch_plugin_manifest_1 = {ORCH_MANIFEST_HEAD,
+                                                     .id = "org.example.scheduler-example",
+                                                     .version = "1.0.0",
+                                                     .license = "Apache-2.0",
+                                                     .provides = provides,
+                                                     .provide_count = 1,
+                                                     .provide_stride = sizeof provides[0]};

@@ -26,9 +26,8 @@ int main(void)
     const struct orch_resource_column columns[] = {{{"memory", 6}, unused, capacity}};
     const struct orch_ask_amount amounts[] = {{.resource = 0, .amount = 1000}};
     const uint32_t replicas[3] = {0}, candidates[] = {0, 1, 2};
-    const struct orch_sched_view view = {.size = sizeof view,
-                                         .node_count = 3,
-                                         .resources = {columns, 1, sizeof columns[0]}};
+    const struct orch_sched_view view = {
+        .size = sizeof view, .node_count = 3, .resources = {columns, 1, sizeof columns[0]}};
     const struct orch_sched_ask ask = {
         .size = sizeof ask, .amounts = {amounts, 1, sizeof amounts[0]}, .replicas = replicas};
     int64_t scores[3];

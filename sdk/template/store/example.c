@@ -205,11 +205,10 @@ static const struct orch_store_v1 table = {.size = sizeof table,
                                            .apply = apply};
 static const struct orch_provide provides[] = {{ORCH_STORE_1, "example", &table, NULL}};
 
-const struct orch_manifest orch_plugin_manifest_1 = {
-    ORCH_MANIFEST_HEAD,
-    .id = "org.example.store-example",
-    .version = "1.0.0",
-    .license = "Apache-2.0",
-    .provides = provides,
-    .provide_count = 1,
-    .provide_stride = sizeof provides[0]};
+const struct orch_manifest orch_plugin_manifest_1 = {ORCH_MANIFEST_HEAD,
+                                                     .id = "org.example.store-example",
+                                                     .version = "1.0.0",
+                                                     .license = "Apache-2.0",
+                                                     .provides = provides,
+                                                     .provide_count = 1,
+                                                     .provide_stride = sizeof provides[0]};

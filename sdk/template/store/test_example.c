@@ -27,13 +27,13 @@ int main(void)
     const struct orch_store_op ops[] = {{ORCH_STORE_PUT, 0, {"b/2", 3}, {"two", 3}},
                                         {ORCH_STORE_PUT, 0, {"b/1", 3}, {"one", 3}},
                                         {ORCH_STORE_PUT, 0, {"a", 1}, {"0", 1}}};
-    struct orch_store_txn txns[] = {{.size = sizeof txns[0],
-                                     .expected_head = 0,
-                                     .new_head = 1,
-                                     .fence = 1,
-                                     .ops = {ops, 3, sizeof ops[0]}},
-                                    {.size = sizeof txns[0], .expected_head = 9, .new_head = 10,
-                                     .fence = 1}};
+    struct orch_store_txn txns[] = {
+        {.size = sizeof txns[0],
+         .expected_head = 0,
+         .new_head = 1,
+         .fence = 1,
+         .ops = {ops, 3, sizeof ops[0]}},
+        {.size = sizeof txns[0], .expected_head = 9, .new_head = 10, .fence = 1}};
     const struct orch_store_batch batch = {.size = sizeof batch, .txns = {txns, 2, sizeof txns[0]}};
     uint32_t applied = 0, more = 0;
     assert(table->apply(store, &batch, &applied, &error) == ORCH_E_CONFLICT);

@@ -1,6 +1,9 @@
 /* Scores by how often it was asked: no pure function. */
 #define SCORE fickle
-#define PROVIDES {ORCH_SCHEDULER_1, PLUGIN_NAME, &table, NULL}
+#define PROVIDES                                                                                   \
+    {                                                                                              \
+        ORCH_SCHEDULER_1, PLUGIN_NAME, &table, NULL                                                \
+    }
 #include <orchestrator/scheduler.h>
 static orch_status fickle(void *scheduler, const struct orch_sched_view *view,
                           const struct orch_sched_ask *ask, const uint32_t *candidates,

@@ -1,3 +1,6 @@
 #define PROVIDES                                                                                   \
-    {ORCH_SCHEDULER_1, PLUGIN_NAME, &table, SCHEMA}, {ORCH_SCHEDULER_1, PLUGIN_NAME, &table, NULL}
+    {ORCH_SCHEDULER_1, PLUGIN_NAME, &table, SCHEMA},                                               \
+    {                                                                                              \
+        ORCH_SCHEDULER_1, PLUGIN_NAME, &table, NULL                                                \
+    }
 #include "scheduler.h"

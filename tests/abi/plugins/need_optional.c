@@ -1,2 +1,5 @@
-#define NEEDS {"orch.host.quantum/1", 16, 1}
+#define NEEDS                                                                                      \
+    {                                                                                              \
+        "orch.host.quantum/1", 16, 1                                                               \
+    }
 #include "scheduler.h"

@@ -1,2 +1,5 @@
-#define NEEDS {"orch.host.quantum/1", 16, 0}
+#define NEEDS                                                                                      \
+    {                                                                                              \
+        "orch.host.quantum/1", 16, 0                                                               \
+    }
 #include "scheduler.h"

@@ -1,2 +1,5 @@
-#define PROVIDES {ORCH_SCHEDULER_1, "somebody-else", &table, SCHEMA}
+#define PROVIDES                                                                                   \
+    {                                                                                              \
+        ORCH_SCHEDULER_1, "somebody-else", &table, SCHEMA                                          \
+    }
 #include "scheduler.h"

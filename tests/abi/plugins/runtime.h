@@ -60,6 +60,17 @@ static const struct orch_runtime_v1 table = {.size = sizeof table,
 static const struct orch_provide provides[] = {{ORCH_RUNTIME_1, PLUGIN_NAME, &table, NULL}};
 static const struct orch_need needs[] = {
     {ORCH_HOST_OPS_1, ORCH_SIZE_UPTO(struct orch_host_ops_v1, emit), 0}};
-const struct orch_manifest orch_plugin_manifest_1 = {
-    ORCH_MANIFEST_HEAD, "org.example.test", "1.2.3", NULL, NULL, NULL, provides, 1,
-    sizeof provides[0], needs, 1, sizeof needs[0], NULL, NULL};
+const struct orch_manifest orch_plugin_manifest_1 = {ORCH_MANIFEST_HEAD,
+                                                     "org.example.test",
+                                                     "1.2.3",
+                                                     NULL,
+                                                     NULL,
+                                                     NULL,
+                                                     provides,
+                                                     1,
+                                                     sizeof provides[0],
+                                                     needs,
+                                                     1,
+                                                     sizeof needs[0],
+                                                     NULL,
+                                                     NULL};

@@ -1,5 +1,5 @@
-/* A sound scheduler plugin, in which each file of this folder breaks one thing: it defines the macro
- * that it wants otherwise, then includes this. PLUGIN_NAME comes from the build. */
+/* A sound scheduler plugin, in which each file of this folder breaks one thing: it defines the
+ * macro that it wants otherwise, then includes this. PLUGIN_NAME comes from the build. */
 #include <orchestrator/scheduler.h>
 
 #ifndef INTERFACE
@@ -12,10 +12,16 @@
 #define SCHEMA "{\"type\":\"object\",\"properties\":{\"weight\":{\"type\":\"integer\"}}}"
 #endif
 #ifndef PROVIDES
-#define PROVIDES {INTERFACE, PLUGIN_NAME, &table, SCHEMA}
+#define PROVIDES                                                                                   \
+    {                                                                                              \
+        INTERFACE, PLUGIN_NAME, &table, SCHEMA                                                     \
+    }
 #endif
 #ifndef NEEDS
-#define NEEDS {ORCH_HOST_LOG_1, ORCH_SIZE_UPTO(struct orch_host_log_v1, write), 0}
+#define NEEDS                                                                                      \
+    {                                                                                              \
+        ORCH_HOST_LOG_1, ORCH_SIZE_UPTO(struct orch_host_log_v1, write), 0                         \
+    }
 #endif
 #ifndef HEAD
 #define HEAD ORCH_MANIFEST_HEAD

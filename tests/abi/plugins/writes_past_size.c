@@ -1,6 +1,9 @@
 /* Fills a member that only its own, newer SDK knows, without asking how much room it was given. */
 #define SCORE score
-#define PROVIDES {ORCH_SCHEDULER_1, PLUGIN_NAME, &careless, NULL}
+#define PROVIDES                                                                                   \
+    {                                                                                              \
+        ORCH_SCHEDULER_1, PLUGIN_NAME, &careless, NULL                                             \
+    }
 #include <orchestrator/scheduler.h>
 static const struct orch_scheduler_v1 careless;
 #include "scheduler.h"

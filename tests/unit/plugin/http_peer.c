@@ -49,7 +49,8 @@ static int answer(int fd, const char *path)
         return 1;
     }
     if (strcmp(path, "/moved") == 0) {
-        say(fd, "HTTP/1.1 302 Found\r\nLocation: http://localhost/hello\r\nContent-Length: 0\r\n\r\n");
+        say(fd,
+            "HTTP/1.1 302 Found\r\nLocation: http://localhost/hello\r\nContent-Length: 0\r\n\r\n");
         return 1;
     }
     if (strcmp(path, "/cut") == 0)

@@ -183,7 +183,7 @@ Test(host_services, loop_calls_nothing_of_a_plugin_that_is_gone)
     cr_assert_str_eq(text_string(&seen), "three;");
 }
 
-/* ---- process ------------------------------------------------------------------------------------ */
+/* ---- process --------------------------------------------------------------------------------- */
 
 static void process_ended(void *context, int32_t code)
 {
@@ -250,7 +250,7 @@ Test(host_services, process_says_why_it_could_not_be_started)
                  ORCH_E_INVALID);
 }
 
-/* ---- http --------------------------------------------------------------------------------------- */
+/* ---- http ------------------------------------------------------------------------------------ */
 
 static void http_done(void *context, orch_status status, int32_t http_status,
                       const struct orch_error *error)
@@ -316,7 +316,7 @@ Test(host_services, http_refuses_a_request_of_a_newer_sdk_that_uses_what_is_new)
     cr_assert_str_eq(error.message, expected, "%s", error.message);
 }
 
-/* ---- net ---------------------------------------------------------------------------------------- */
+/* ---- net ------------------------------------------------------------------------------------- */
 
 static uint64_t stream;
 
@@ -384,7 +384,7 @@ Test(host_services, net_tells_that_nobody_listens)
     cr_assert_str_eq(text_string(&seen), "failed -10;");
 }
 
-/* ---- metrics ------------------------------------------------------------------------------------ */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 static void on_metric(void *argument, const struct plugin_metric *metric)
 {

@@ -147,12 +147,10 @@ Test(http_client, sends_method_headers_and_body_without_expect)
 {
     struct seen seen = {0};
     const struct http_header headers[] = {{"X-One", "1"}, {"X-Empty", ""}};
-    run_to(&seen, "/hello",
-           (struct http_request){.method = "PUT",
-                                 .headers = headers,
-                                 .header_count = 2,
-                                 .body = "{}",
-                                 .body_bytes = 2});
+    run_to(
+        &seen, "/hello",
+        (struct http_request){
+            .method = "PUT", .headers = headers, .header_count = 2, .body = "{}", .body_bytes = 2});
     cr_assert(strstr(peer.last_request, "PUT /hello HTTP/1.1\r\n"));
     cr_assert(strstr(peer.last_request, "X-One: 1\r\n"));
     cr_assert(strstr(peer.last_request, "X-Empty:\r\n"), "%s", peer.last_request);
@@ -352,9 +350,8 @@ Test(http_client, fetches_a_whole_reply)
 {
     struct seen seen = {0};
     struct error error = {0};
-    const struct http_request request = {.url = "http://localhost/hello",
-                                         .unix_socket = peer.path,
-                                         .fresh_connection = true};
+    const struct http_request request = {
+        .url = "http://localhost/hello", .unix_socket = peer.path, .fresh_connection = true};
     cr_assert_neq(http_client_fetch(client, &request, fetched, &seen, &error), 0);
     loop_run(loop);
     cr_assert_eq(seen.ends, 1);

@@ -101,8 +101,7 @@ static const struct orch_host_ops_v1 *service(void)
 static orch_status complete_from(struct plugin_host *from, struct orch_op op, const char *id)
 {
     const struct orch_created created = {.size = sizeof created, .runtime_id = {id, strlen(id)}};
-    const struct orch_result result = {
-        .size = sizeof result, .status = ORCH_OK, .value = &created};
+    const struct orch_result result = {.size = sizeof result, .status = ORCH_OK, .value = &created};
     return service()->complete(&from->orch, op, &result);
 }
 
@@ -262,8 +261,7 @@ Test(ops, ends_a_cancelled_operation_itself_after_the_grace)
 static int64_t emit(struct orch_op op, size_t bytes)
 {
     static char block[1024 * 1024];
-    return service()->emit(&host.orch, op, ORCH_CHANNEL_STDOUT, 0,
-                           (struct orch_str){block, bytes});
+    return service()->emit(&host.orch, op, ORCH_CHANNEL_STDOUT, 0, (struct orch_str){block, bytes});
 }
 
 Test(ops, delivers_emissions_before_the_end)
@@ -271,9 +269,9 @@ Test(ops, delivers_emissions_before_the_end)
     struct op *op = begin(OP_SOURCE, 0);
     struct orch_op handle = op_handle(op);
     op_settle(op, ORCH_PENDING, NULL);
-    cr_assert_gt(service()->emit(&host.orch, handle, ORCH_CHANNEL_STDOUT, 0,
-                                 (struct orch_str){"one ", 4}),
-                 0);
+    cr_assert_gt(
+        service()->emit(&host.orch, handle, ORCH_CHANNEL_STDOUT, 0, (struct orch_str){"one ", 4}),
+        0);
     service()->emit(&host.orch, handle, ORCH_CHANNEL_STDOUT, 0, (struct orch_str){"two", 3});
     complete_from(&host, handle, "x");
     cr_assert_eq(output.length, 0);
@@ -318,9 +316,9 @@ Test(ops, lets_unary_operations_emit_progress_only)
     struct orch_op handle = op_handle(op);
     op_settle(op, ORCH_PENDING, NULL);
     cr_assert_eq(emit(handle, 1), ORCH_E_INVALID);
-    cr_assert_gt(service()->emit(&host.orch, handle, ORCH_CHANNEL_PROGRESS, 0,
-                                 (struct orch_str){"1%", 2}),
-                 0);
+    cr_assert_gt(
+        service()->emit(&host.orch, handle, ORCH_CHANNEL_PROGRESS, 0, (struct orch_str){"1%", 2}),
+        0);
 }
 
 Test(ops, refuses_more_than_the_table_holds_by_the_callback)

@@ -167,8 +167,8 @@ Test(runtime, keeps_a_copy_of_the_task_until_the_plugin_completes)
 Test(runtime, wants_the_value_that_is_owed)
 {
     const struct orch_task mine = {.size = sizeof mine};
-    const struct orch_created empty = {.size = sizeof empty}, good = {.size = sizeof good,
-                                                                      .runtime_id = {"r1-x", 2}};
+    const struct orch_created empty = {.size = sizeof empty},
+                              good = {.size = sizeof good, .runtime_id = {"r1-x", 2}};
     runtime_create_container(runtime, &mine, 0, created, NULL);
     complete(ORCH_OK, &empty, (struct orch_array){0});
     run(1);
@@ -203,10 +203,9 @@ static void listed(void *argument, orch_status status, const struct error *error
     (void)argument, (void)error;
     text_append_format(&seen, "listed %s %u", plugin_status_word(status), count);
     for (uint32_t i = 0; i < count; i++)
-        text_append_format(&seen, " %s:%u:%s", views[i].runtime_id.ptr, views[i].state,
-                           views[i].labels.count
-                               ? ORCH_AT(struct orch_pair, views[i].labels, 0)->value.ptr
-                               : "-");
+        text_append_format(
+            &seen, " %s:%u:%s", views[i].runtime_id.ptr, views[i].state,
+            views[i].labels.count ? ORCH_AT(struct orch_pair, views[i].labels, 0)->value.ptr : "-");
 }
 
 Test(runtime, copies_lists_of_an_older_plugin_with_a_shorter_struct)
@@ -277,8 +276,7 @@ Test(runtime, carries_an_exec_both_ways)
 Test(runtime, is_refused_with_the_plugins_words)
 {
     struct error error = {0};
-    cr_assert_null(
-        runtime_create_table(&host, &table, NULL, environment.ops, "{\"a\":1}", &error));
+    cr_assert_null(runtime_create_table(&host, &table, NULL, environment.ops, "{\"a\":1}", &error));
     cr_assert_str_eq(error.message, "runtime-test: not empty");
 }
 
