@@ -208,6 +208,19 @@ static void put(json_t *object, const char *path, json_t *take_value)
     free(name);
 }
 
+/* The objects around a value that only a variable gives stand where the variable does. */
+static void place_outer(struct schema_positions *positions, const char *path,
+                        struct schema_position position)
+{
+    char *outer = memory_strdup(path), *dot;
+    while ((dot = strrchr(outer, '.'))) {
+        *dot = 0;
+        if (!schema_positions_at(positions, outer, NULL, NULL))
+            schema_positions_add(positions, outer, position, position);
+    }
+    free(outer);
+}
+
 static void apply(struct config_origins *origins, const char *name, const char *value, int line)
 {
     struct target target = {0};
@@ -224,6 +237,7 @@ static void apply(struct config_origins *origins, const char *name, const char *
         json_t *read = read_value(&target, value, &source);
         if (read) {
             schema_positions_add(origins->positions, source.path, position, position);
+            place_outer(origins->positions, source.path, position);
             put(origins->document, source.path, read);
         }
     }
