@@ -2,6 +2,7 @@
 #include "plugin/host.h"
 #include "plugin/ops.h"
 #include "plugin/registry.h"
+#include "plugin/runtime_keep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,80 +132,6 @@ static uint64_t settle_uncalled(struct op *op, const char *verb)
     (void)orch_fail(&error, ORCH_E_UNSUPPORTED, "this runtime does not offer ");
     orch_error_append(&error, verb);
     return settle(op, ORCH_E_UNSUPPORTED, &error);
-}
-
-static struct orch_str keep(struct op *op, const char *string)
-{
-    if (!string)
-        return (struct orch_str){NULL, 0};
-    return (struct orch_str){arena_strdup(op_arena(op), string), strlen(string)};
-}
-
-static struct orch_str keep_string(struct op *op, struct orch_str string)
-{
-    if (!string.ptr)
-        return string;
-    return (struct orch_str){arena_strndup(op_arena(op), string.ptr, string.len), string.len};
-}
-
-static struct orch_array keep_words(struct op *op, const char *const *words, uint32_t count)
-{
-    struct orch_str *kept = arena_alloc(op_arena(op), count * sizeof *kept);
-    for (uint32_t i = 0; i < count; i++)
-        kept[i] = keep(op, words[i]);
-    return (struct orch_array){kept, count, sizeof *kept};
-}
-
-static struct orch_array keep_strings(struct op *op, struct orch_array strings)
-{
-    struct orch_str *kept = arena_alloc(op_arena(op), strings.count * sizeof *kept);
-    for (uint32_t i = 0; i < strings.count; i++)
-        kept[i] = keep_string(op, *ORCH_AT(struct orch_str, strings, i));
-    return (struct orch_array){kept, strings.count, sizeof *kept};
-}
-
-static struct orch_array keep_pairs(struct op *op, struct orch_array pairs)
-{
-    struct orch_pair *kept = arena_alloc(op_arena(op), pairs.count * sizeof *kept);
-    for (uint32_t i = 0; i < pairs.count; i++) {
-        const struct orch_pair *pair = ORCH_AT(struct orch_pair, pairs, i);
-        kept[i] = (struct orch_pair){keep_string(op, pair->key), keep_string(op, pair->value)};
-    }
-    return (struct orch_array){kept, pairs.count, sizeof *kept};
-}
-
-static struct orch_array keep_ports(struct op *op, struct orch_array ports)
-{
-    struct orch_port *kept = arena_alloc(op_arena(op), ports.count * sizeof *kept);
-    for (uint32_t i = 0; i < ports.count; i++) {
-        kept[i] = *ORCH_AT(struct orch_port, ports, i);
-        kept[i].host_address = keep_string(op, kept[i].host_address);
-    }
-    return (struct orch_array){kept, ports.count, sizeof *kept};
-}
-
-static struct orch_task *keep_task(struct op *op, const struct orch_task *task)
-{
-    struct orch_task *kept = arena_alloc(op_arena(op), sizeof *kept);
-    *kept = *task;
-    kept->size = sizeof *kept;
-    kept->id = keep_string(op, task->id);
-    kept->name = keep_string(op, task->name);
-    kept->hostname = keep_string(op, task->hostname);
-    kept->image = keep_string(op, task->image);
-    kept->command = keep_strings(op, task->command);
-    kept->args = keep_strings(op, task->args);
-    kept->env = keep_pairs(op, task->env);
-    kept->labels = keep_pairs(op, task->labels);
-    kept->ports = keep_ports(op, task->ports);
-    kept->capabilities = keep_strings(op, task->capabilities);
-    kept->annotations = keep_pairs(op, task->annotations);
-    kept->working_dir = keep_string(op, task->working_dir);
-    kept->user = keep_string(op, task->user);
-    kept->stop_signal = keep_string(op, task->stop_signal);
-    kept->private_directory = keep_string(op, task->private_directory);
-    kept->mounts = kept->devices = kept->files = kept->resources = (struct orch_array){0};
-    return kept;
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -338,7 +265,8 @@ uint64_t runtime_pull(struct runtime *runtime, const char *image, uint32_t polic
               &(struct call){.argument = argument, .done.pull = done, .data.line = progress});
     THEIRS(error);
     struct orch_pull *pull = arena_alloc(op_arena(op), sizeof *pull);
-    *pull = (struct orch_pull){.size = sizeof *pull, .policy = policy, .image = keep(op, image)};
+    *pull = (struct orch_pull){
+        .size = sizeof *pull, .policy = policy, .image = runtime_keep(op_arena(op), image)};
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.pull(runtime->instance, op_handle(op), pull, &error), &error);
@@ -351,7 +279,7 @@ uint64_t runtime_create_container(struct runtime *runtime, const struct orch_tas
     struct op *op = begin(runtime, &verb, deadline_ns,
                           &(struct call){.argument = argument, .done.create = done});
     THEIRS(error);
-    struct orch_task *kept = keep_task(op, task);
+    struct orch_task *kept = runtime_keep_task(op_arena(op), task);
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.create(runtime->instance, op_handle(op), kept, &error),
@@ -365,7 +293,7 @@ uint64_t runtime_start(struct runtime *runtime, const char *runtime_id, uint64_t
     struct op *op = begin(runtime, &verb, deadline_ns,
                           &(struct call){.argument = argument, .done.start = done});
     THEIRS(error);
-    struct orch_str id = keep(op, runtime_id);
+    struct orch_str id = runtime_keep(op_arena(op), runtime_id);
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.start(runtime->instance, op_handle(op), id, &error), &error);
@@ -380,8 +308,8 @@ uint64_t runtime_stop(struct runtime *runtime, const char *runtime_id, const cha
     THEIRS(error);
     struct orch_stop *stop = arena_alloc(op_arena(op), sizeof *stop);
     *stop = (struct orch_stop){.size = sizeof *stop,
-                               .runtime_id = keep(op, runtime_id),
-                               .signal = keep(op, signal),
+                               .runtime_id = runtime_keep(op_arena(op), runtime_id),
+                               .signal = runtime_keep(op_arena(op), signal),
                                .grace_ns = grace_ns};
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
@@ -395,7 +323,7 @@ uint64_t runtime_remove(struct runtime *runtime, const char *runtime_id, uint64_
     struct op *op = begin(runtime, &verb, deadline_ns,
                           &(struct call){.argument = argument, .done.plain = done});
     THEIRS(error);
-    struct orch_str id = keep(op, runtime_id);
+    struct orch_str id = runtime_keep(op_arena(op), runtime_id);
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.remove(runtime->instance, op_handle(op), id, &error), &error);
@@ -412,8 +340,9 @@ uint64_t runtime_list(struct runtime *runtime, const struct orch_pair *labels, u
     struct orch_list *list = arena_alloc(op_arena(op), sizeof *list);
     *list = (struct orch_list){
         .size = sizeof *list,
-        .labels = keep_pairs(op, (struct orch_array){labels, label_count, sizeof *labels}),
-        .runtime_ids = keep_words(op, runtime_ids, id_count)};
+        .labels = runtime_keep_pairs(op_arena(op),
+                                     (struct orch_array){labels, label_count, sizeof *labels}),
+        .runtime_ids = runtime_keep_words(op_arena(op), runtime_ids, id_count)};
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.list(runtime->instance, op_handle(op), list, &error), &error);
@@ -426,7 +355,7 @@ uint64_t runtime_stats(struct runtime *runtime, const char *const *runtime_ids, 
     struct op *op = begin(runtime, &verb, deadline_ns,
                           &(struct call){.argument = argument, .done.stats = done});
     THEIRS(error);
-    struct orch_array ids = keep_words(op, runtime_ids, id_count);
+    struct orch_array ids = runtime_keep_words(op_arena(op), runtime_ids, id_count);
     if (op_refused(op) || !runtime->table.stats)
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.stats(runtime->instance, op_handle(op), ids, &error), &error);
@@ -443,7 +372,7 @@ uint64_t runtime_events(struct runtime *runtime, const struct orch_pair *labels,
               &(struct call){.argument = argument, .done.plain = ended, .data.line = changed});
     THEIRS(error);
     struct orch_array pairs =
-        keep_pairs(op, (struct orch_array){labels, label_count, sizeof *labels});
+        runtime_keep_pairs(op_arena(op), (struct orch_array){labels, label_count, sizeof *labels});
     if (op_refused(op))
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.events(runtime->instance, op_handle(op), pairs, &error),
@@ -462,7 +391,7 @@ uint64_t runtime_logs(struct runtime *runtime, const struct runtime_logs_request
     struct orch_logs *logs = arena_alloc(op_arena(op), sizeof *logs);
     *logs = (struct orch_logs){.size = sizeof *logs,
                                .follow = request->follow,
-                               .runtime_id = keep(op, request->runtime_id),
+                               .runtime_id = runtime_keep(op_arena(op), request->runtime_id),
                                .tail = request->tail,
                                .since_ms = request->since_ms,
                                .timestamps = request->timestamps};
@@ -481,11 +410,12 @@ uint64_t runtime_exec(struct runtime *runtime, const struct runtime_exec_request
               &(struct call){.argument = argument, .done.exec = done, .data.output = output});
     THEIRS(error);
     struct orch_exec *exec = arena_alloc(op_arena(op), sizeof *exec);
-    *exec = (struct orch_exec){.size = sizeof *exec,
-                               .tty = request->tty,
-                               .runtime_id = keep(op, request->runtime_id),
-                               .command = keep_words(op, request->command, request->command_count),
-                               .want_stdin = request->want_stdin};
+    *exec = (struct orch_exec){
+        .size = sizeof *exec,
+        .tty = request->tty,
+        .runtime_id = runtime_keep(op_arena(op), request->runtime_id),
+        .command = runtime_keep_words(op_arena(op), request->command, request->command_count),
+        .want_stdin = request->want_stdin};
     if (op_refused(op) || !runtime->table.exec)
         return settle_uncalled(op, verb.name);
     return settle(op, runtime->table.exec(runtime->instance, op_handle(op), exec, &error), &error);

@@ -53,7 +53,7 @@ enum error_code plugin_status_code(orch_status status)
 
 void plugin_error_take(struct error *error, orch_status status, const struct orch_error *theirs)
 {
-    char message[sizeof theirs->message] = "";
+    char message[sizeof((struct orch_error *)0)->message] = "";
     size_t room = 0;
     if (theirs && theirs->size > offsetof(struct orch_error, message))
         room = theirs->size - offsetof(struct orch_error, message);

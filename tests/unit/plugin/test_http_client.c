@@ -4,8 +4,12 @@
 #include "loop/loop.h"
 #include "plugin/http_client.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct http_peer peer;
 static struct loop *loop;
@@ -225,6 +229,37 @@ Test(http_client, says_unavailable_when_nobody_listens)
     cr_assert_neq(http_client_start(client, &request, &handler, &seen, &error), 0);
     loop_run(loop);
     cr_assert_eq(seen.error.code, ERROR_UNAVAILABLE, "%s", seen.error.message);
+}
+
+/* A listener whose queue is full drops further connections without a word. */
+static int deaf_listener(char *url, size_t room)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(fd, 0), 0);
+    getsockname(fd, (struct sockaddr *)&address, &length);
+    for (int i = 0; i < 4; i++) {
+        int filler = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(filler, (const struct sockaddr *)&address, sizeof address);
+    }
+    snprintf(url, room, "http://127.0.0.1:%u/", ntohs(address.sin_port));
+    return fd;
+}
+
+Test(http_client, ends_at_the_deadline_of_the_connection)
+{
+    struct seen seen = {0};
+    struct error error = {0};
+    char url[64];
+    int fd = deaf_listener(url, sizeof url);
+    const struct http_request request = {.url = url, .connect_timeout_ns = 100 * NS_PER_MS};
+    cr_assert_neq(http_client_start(client, &request, &handler, &seen, &error), 0);
+    loop_run(loop);
+    cr_assert_eq(seen.error.code, ERROR_TIMEOUT, "%s", seen.error.message);
+    cr_assert_str_eq(seen.error.message, "timed out waiting for a connection");
+    close(fd);
 }
 
 Test(http_client, refuses_what_would_break_the_request_apart)
