@@ -55,7 +55,7 @@ static bool is_label_prefix(const char *text, size_t length)
     return is_lower_alnum(text[0]) && is_lower_alnum(text[length - 1]);
 }
 
-static bool is_label_key(const char *key)
+bool schema_is_label_key(const char *key)
 {
     const char *slash = strchr(key, '/');
     if (slash && !is_label_prefix(key, (size_t)(slash - key)))
@@ -69,7 +69,7 @@ bool schema_check_label_map(const void *value, char *message, size_t bytes)
     const struct list *map = value;
     for (uint32_t i = 0; i < map->count; i++) {
         const struct map_entry *entry = LIST_AT(*map, struct map_entry, i);
-        if (!is_label_key(entry->key)) {
+        if (!schema_is_label_key(entry->key)) {
             snprintf(message, bytes,
                      "key \"%.80s\" must be [prefix/]name: at most 63 of A-Z, a-z, 0-9, '-', '_', "
                      "'.', beginning and ending with a letter or digit",
@@ -100,6 +100,17 @@ bool schema_check_env_map(const void *value, char *message, size_t bytes)
     return true;
 }
 
+/* "../x" and "-x" are no names, and nothing should ever see them as paths or options. */
+static bool components_begin_well(const char *image)
+{
+    for (const char *p = image; p; p = strchr(p, '/')) {
+        p += p != image;
+        if (!isalnum((unsigned char)*p))
+            return false;
+    }
+    return true;
+}
+
 /* [registry[:port]/]path[:tag][@digest], after the distribution project's reference grammar. */
 bool schema_check_image(const void *value, char *message, size_t bytes)
 {
@@ -121,7 +132,7 @@ bool schema_check_image(const void *value, char *message, size_t bytes)
     size_t tag_length = tag ? strcspn(tag, "@") : 0;
     if (text_starts_with(image, "sha256:") && strlen(image) == 71)
         return true;
-    if (!name_length || image[0] == '/' || strstr(image, "//") || (at && !digest)) {
+    if (!name_length || !components_begin_well(image) || image[0] == '/' || strstr(image, "//") || (at && !digest)) {
         snprintf(message, bytes, "is no image name: name:tag or name@sha256:... is wanted");
         return false;
     }

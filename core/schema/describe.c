@@ -4,6 +4,7 @@
 #include <string.h>
 
 static void describe_field(const struct field *field, struct text *out);
+static void describe_type(const struct type *type, bool with_doc, struct text *out);
 
 static const char *scalar_schema(const struct field *field)
 {
@@ -110,7 +111,7 @@ static void describe_field(const struct field *field, struct text *out)
         schema_describe(field->object, out);
     } else {
         size_t begin = out->length;
-        schema_describe(field->object, out);
+        describe_type(field->object, !field->doc || nullable, out);
         memmove(out->data + begin, out->data + begin + 1, out->length - begin - 1);
         out->length -= 2; /* its own braces go: ours are open */
         out->data[out->length] = 0;
@@ -128,11 +129,11 @@ static void describe_field(const struct field *field, struct text *out)
     }
 }
 
-void schema_describe(const struct type *type, struct text *out)
+static void describe_type(const struct type *type, bool with_doc, struct text *out)
 {
     bool first = true, first_required = true;
     text_append_string(out, "{\"type\":\"object\"");
-    if (type->doc) {
+    if (type->doc && with_doc) {
         text_append_string(out, ",\"description\":");
         text_append_json(out, type->doc, strlen(type->doc));
     }
@@ -141,4 +142,9 @@ void schema_describe(const struct type *type, struct text *out)
     text_append_char(out, '}');
     describe_required(type, &first_required, out);
     text_append_string(out, first_required ? "}" : "]}");
+}
+
+void schema_describe(const struct type *type, struct text *out)
+{
+    describe_type(type, true, out);
 }

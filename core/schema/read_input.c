@@ -77,6 +77,10 @@ static void input_int(struct input *input, const struct field *field, int64_t *o
                       const json_t *value)
 {
     char low[24], high[24];
+    if (json_is_real(value)) {
+        FAULT(input, "must be a whole number, not a fraction");
+        return;
+    }
     if (!json_is_integer(value)) {
         wanted(input, value, "a whole number");
         return;
@@ -126,6 +130,7 @@ static void input_cpu(struct input *input, const struct field *field, int64_t *o
         double cores = json_number_value(value);
         good = cores >= 0 && cores < 1e9;
         millis = good ? llround(cores * 1000) : 0;
+        good = good && fabs(cores * 1000 - (double)millis) < 1e-6; /* no finer than 1m */
     } else {
         wanted(input, value, "CPU (\"250m\") or cores as a number");
         return;
@@ -194,7 +199,7 @@ static void input_amount(struct input *input, struct amount *out, const json_t *
         char *end;
         const char *text = json_string_value(value);
         long percent = strtol(text, &end, 10);
-        if (end != text && strcmp(end, "%") == 0 && percent >= 0 && percent <= 1000) {
+        if (text[0] >= '0' && text[0] <= '9' && strcmp(end, "%") == 0 && percent >= 0 && percent <= 1000) {
             *out = (struct amount){.value = (int32_t)percent, .percent = true};
             return;
         }
@@ -450,6 +455,10 @@ static size_t collect_names(const struct type *type, const char **names, size_t 
 static void unknown_member(struct input *input, const struct type *type, const char *key)
 {
     const char *names[128];
+    if (input->faults->count == SCHEMA_FAULTS_LIMIT) {
+        input->faults->dropped++; /* a body full of them must not cost a search each */
+        return;
+    }
     size_t count = collect_names(type, names, 0, 128);
     const char *near = text_nearest(key, names, count);
     KEY_FAULT(input, "is not known%s%s%s", near ? "; did you mean \"" : "", near ? near : "",

@@ -2,6 +2,7 @@
  * the arena's. */
 #include "schema/fields.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,11 +172,42 @@ static bool read_integer(struct reader *reader, int64_t *out)
     }
     digits[length] = 0;
     char *end;
+    errno = 0;
     *out = strtoll(digits, &end, 10);
-    if (!length || *end)
+    if (!length || *end || errno)
         return fail(reader, "a whole number was expected");
     reader->at += length;
     return true;
+}
+
+static size_t skip_digits(struct reader *reader)
+{
+    const char *begin = reader->at;
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9')
+        reader->at++;
+    return (size_t)(reader->at - begin);
+}
+
+static bool skip_one(struct reader *reader, const char *any)
+{
+    if (reader->at == reader->end || !*reader->at || !strchr(any, *reader->at))
+        return false;
+    reader->at++;
+    return true;
+}
+
+static bool skip_number(struct reader *reader)
+{
+    skip_space(reader);
+    (void)skip_one(reader, "-");
+    bool zero = reader->at < reader->end && *reader->at == '0';
+    size_t whole = skip_digits(reader);
+    if (!whole || (zero && whole > 1) || (skip_one(reader, ".") && !skip_digits(reader)))
+        return false;
+    if (!skip_one(reader, "eE"))
+        return true;
+    (void)skip_one(reader, "+-");
+    return skip_digits(reader) > 0;
 }
 
 static bool skip_value(struct reader *reader);
@@ -209,12 +241,7 @@ static bool skip_value(struct reader *reader)
         return skip_group(reader, ']', false);
     if (take_word(reader, "true") || take_word(reader, "false") || take_word(reader, "null"))
         return true;
-    size_t length = 0;
-    while (reader->at + length < reader->end && strchr("+-.eE0123456789", reader->at[length]) &&
-           reader->at[length])
-        length++;
-    reader->at += length;
-    return length ? true : fail(reader, "a value was expected");
+    return skip_number(reader) || fail(reader, "a value was expected");
 }
 
 static bool read_object(struct reader *reader, const struct type *type, void *out);
@@ -296,6 +323,8 @@ static bool read_amount(struct reader *reader, struct amount *out)
     if (!peek(reader, '"')) {
         if (!read_integer(reader, &value))
             return false;
+        if (value < INT32_MIN || value > INT32_MAX)
+            return fail(reader, "a count out of range");
         *out = (struct amount){.value = (int32_t)value};
         return true;
     }
@@ -332,6 +361,8 @@ static bool read_json(struct reader *reader, const char **out)
 {
     skip_space(reader);
     const char *begin = reader->at;
+    if (!peek(reader, '{'))
+        return fail(reader, "an object was expected");
     if (!skip_value(reader))
         return false;
     *out = arena_strndup(reader->arena, begin, (size_t)(reader->at - begin));

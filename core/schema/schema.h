@@ -137,7 +137,8 @@ void schema_faults_add(struct schema_faults *faults, struct schema_position posi
 /* One sentence for `error`: the first fault and how many more. False. */
 bool schema_faults_to_error(const struct schema_faults *faults, struct error *error);
 
-/* Defaults only. `out` has type->size bytes. */
+/* Defaults only. `out` has type->size bytes, zeroed by the caller here and below: fields without a
+ * default and members outside the table are left as they are. */
 void schema_defaults(const struct type *type, struct arena *arena, void *out);
 /* From users. Strings live in the arena. True when no fault was added. `path` is put in front. */
 bool schema_read_input(const struct type *type, const json_t *value, const char *path,
@@ -191,6 +192,7 @@ bool schema_parse_memory(const char *text, int64_t *bytes);
 
 /* Names and labels. */
 bool schema_is_name(const char *text);
+bool schema_is_label_key(const char *key);
 schema_check schema_check_name, schema_check_label_map, schema_check_env_map, schema_check_image,
     schema_check_listen, schema_check_path;
 

@@ -8,7 +8,7 @@ static bool parse_term(char *word, struct selector_term *term)
     if (!equal) {
         term->op = word[0] == '!' ? SELECTOR_MISSING : SELECTOR_EXISTS;
         term->key = word[0] == '!' ? word + 1 : word;
-        return *term->key != 0;
+        return schema_is_label_key(term->key);
     }
     bool negated = equal > word && equal[-1] == '!';
     term->op = negated ? SELECTOR_NOT_EQUAL : SELECTOR_EQUAL;
@@ -16,7 +16,7 @@ static bool parse_term(char *word, struct selector_term *term)
     *equal = 0;
     term->key = word;
     term->value = equal[1] == '=' ? equal + 2 : equal + 1;
-    return *term->key != 0 && !strpbrk(term->value, "=!");
+    return schema_is_label_key(term->key) && !strpbrk(term->value, "=!");
 }
 
 bool selector_parse(const char *text, struct arena *arena, struct selector *out,
