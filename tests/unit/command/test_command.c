@@ -31,6 +31,8 @@ static int run(const char *const *arguments, const char *const *environment)
     char *argv[8] = {(char *)"orchestrator"};
     int argc = 1;
     size_t unused;
+    free(out); /* of the run before */
+    free(faults);
     for (; arguments[argc - 1]; argc++)
         argv[argc] = (char *)(uintptr_t)arguments[argc - 1];
     FILE *first = open_memstream(&out, &unused), *second = open_memstream(&faults, &unused);

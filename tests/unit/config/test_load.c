@@ -132,7 +132,7 @@ Test(config, tells_every_fault_with_its_place_and_path)
         {"proxy: {workers: '4'}\n",
          "f.yaml:1:18: proxy.workers: must be a whole number, not a string\n"},
         {"proxy: {workers: 4.5}\n",
-         "f.yaml:1:18: proxy.workers: must be a whole number, not a number\n"},
+         "f.yaml:1:18: proxy.workers: must be a whole number, not a fraction\n"},
         {"proxy: {workers: 257}\n", "f.yaml:1:18: proxy.workers: must be from 0 to 256\n"},
         {"proxy: {linger: soon}\n",
          "f.yaml:1:17: proxy.linger: is no duration: \"500ms\", \"1m30s\" or seconds as a number\n"},
