@@ -2,8 +2,8 @@
  *
  * `struct config` is what the program runs by: every setting has its default where neither the file
  * nor an ORCHD_ variable gives it. Everything was checked; only what needs a plugin's own schema
- * waits for config_check_plugins. Loading opens nothing but the file itself and looks at the mode of
- * files that hold secrets. [init]; afterwards constant, so [any] may read. */
+ * waits for config_check_plugins. Loading opens nothing but the file itself and looks at the mode
+ * of files that hold secrets. [init]; afterwards constant, so [any] may read. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -24,8 +24,8 @@ struct config_log {
     uint8_t format; /* enum log_format */
 };
 struct config_api {
-    const char *listen; /* "127.0.0.1:7070", "[::1]:7070"; port 0: any free one */
-    const char *key;    /* "": made once into <stateDir>/api-key */
+    const char *listen;           /* "127.0.0.1:7070", "[::1]:7070"; port 0: any free one */
+    const char *key;              /* "": made once into <stateDir>/api-key */
     const struct config_tls *tls; /* NULL: plain HTTP, loopback only */
     int64_t max_connections, max_connections_per_address, max_watches;
     const char *dashboard; /* folder of static files; "": ../share/orchestrator/dashboard */
@@ -42,9 +42,9 @@ struct config_runtime {
 };
 /* Plugins that are chosen by name in objects: all that are found are loaded. */
 struct config_choice {
-    const char *standard;  /* `default`: where an object names none */
-    const char *fallback;  /* takes over from one that hangs or fails */
-    const char *config;    /* JSON text: settings by plugin name */
+    const char *standard; /* `default`: where an object names none */
+    const char *fallback; /* takes over from one that hangs or fails */
+    const char *config;   /* JSON text: settings by plugin name */
 };
 struct config_proxy {
     int64_t workers; /* 0: one per core */
@@ -82,9 +82,9 @@ struct config {
 };
 extern const struct type config_type;
 
-/* Reads `path` (NULL: CONFIG_DEFAULT_FILE if it is there, else nothing) and every ORCHD_ variable of
- * `environment` (NULL-terminated as `environ`; NULL: none). Never NULL: with faults, what could not
- * be read has its default, so that the rest can still be checked. */
+/* Reads `path` (NULL: CONFIG_DEFAULT_FILE if it is there, else nothing) and every ORCHD_ variable
+ * of `environment` (NULL-terminated as `environ`; NULL: none). Never NULL: with faults, what could
+ * not be read has its default, so that the rest can still be checked. */
 struct config *config_load(const char *path, const char *const *environment);
 /* The same from bytes; `name` stands for the file in faults and origins. */
 struct config *config_load_bytes(const char *name, const char *bytes, size_t length,

@@ -49,8 +49,8 @@ static void push_camel(struct text *path, const char *rest)
     for (; *rest; rest++) {
         bool upper = *rest == '_' && rest[1];
         rest += upper;
-        text_append_char(path, (char)(upper ? toupper((unsigned char)*rest)
-                                            : tolower((unsigned char)*rest)));
+        text_append_char(
+            path, (char)(upper ? toupper((unsigned char)*rest) : tolower((unsigned char)*rest)));
     }
 }
 

@@ -7,11 +7,11 @@
 enum { CONFIG_FILE_BYTES = 1 << 20, CONFIG_DEPTH = 32 };
 
 struct config_origins {
-    char *file;             /* owned; as given by the user; NULL: none was read */
-    bool on_disk;           /* the file was read from a disk, by this very name */
-    bool unread;            /* no file or no YAML: one fault, nothing else was looked at */
-    struct arena arena;     /* strings of the configuration, names of variables */
-    json_t *document;       /* file and environment merged; an object */
+    char *file;         /* owned; as given by the user; NULL: none was read */
+    bool on_disk;       /* the file was read from a disk, by this very name */
+    bool unread;        /* no file or no YAML: one fault, nothing else was looked at */
+    struct arena arena; /* strings of the configuration, names of variables */
+    json_t *document;   /* file and environment merged; an object */
     struct schema_positions *positions;
     const char **variables; /* in the arena; number n has the positions' line -(n + 1) */
     size_t variable_count;
@@ -22,8 +22,8 @@ struct config_origins {
 struct yaml_source {
     struct schema_positions *positions;
     struct schema_faults *faults;
-    const char *path;  /* of the whole value; "" for the file */
-    int fixed_line;    /* not 0: every position is this one */
+    const char *path; /* of the whole value; "" for the file */
+    int fixed_line;   /* not 0: every position is this one */
 };
 /* One YAML document as Jansson values, or NULL with a fault added. An empty document is null. No
  * anchors, aliases, tags, duplicate keys or second document; scalars by the core schema of YAML 1.2

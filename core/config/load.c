@@ -157,8 +157,7 @@ void config_add_fault(struct config *config, const char *path, const char *forma
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     schema_faults_add(&config->origins->faults,
-                      schema_positions_find(config->origins->positions, path), path, "%s",
-                      message);
+                      schema_positions_find(config->origins->positions, path), path, "%s", message);
 }
 
 /* File first, by place; then variables; what has no place comes first of all. */

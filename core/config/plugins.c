@@ -65,8 +65,7 @@ bool config_check_plugins(struct config *config, const struct plugin_registry *r
     if (config->origins->unread)
         return false;
     peek_one(&peek, PLUGIN_STORE, config->store.plugin, "store.plugin", "store.config");
-    peek_one(&peek, PLUGIN_RUNTIME, config->runtime.use.plugin, "runtime.plugin",
-             "runtime.config");
+    peek_one(&peek, PLUGIN_RUNTIME, config->runtime.use.plugin, "runtime.plugin", "runtime.config");
     peek_choice(&peek, PLUGIN_SCHEDULER, "scheduler", &config->scheduler);
     peek_choice(&peek, PLUGIN_BALANCER, "balancer", &config->balancer);
     return config_fault_count(config) == before;

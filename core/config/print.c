@@ -17,9 +17,8 @@ struct printer {
 
 static bool holds_secret(const char *name)
 {
-    static const char *const words[] = {"password", "passwd",     "secret",
-                                        "token",    "privatekey", "credential",
-                                        "apikey"};
+    static const char *const words[] = {"password",   "passwd",     "secret", "token",
+                                        "privatekey", "credential", "apikey"};
     char lower[64];
     size_t length = 0;
     for (; name[length] && length < sizeof lower - 1; length++)
@@ -115,8 +114,7 @@ static json_t *without_secrets(const json_t *value)
     if (!json_is_array(value))
         return json_incref((json_t *)value);
     copy = json_array();
-    json_array_foreach (value, index, member)
-        json_array_append_new(copy, without_secrets(member));
+    json_array_foreach(value, index, member) json_array_append_new(copy, without_secrets(member));
     return copy;
 }
 

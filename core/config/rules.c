@@ -7,18 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const capabilities[] = {
-    "AUDIT_CONTROL",   "AUDIT_READ",   "AUDIT_WRITE",        "BLOCK_SUSPEND",
-    "BPF",             "CHECKPOINT_RESTORE", "CHOWN",        "DAC_OVERRIDE",
-    "DAC_READ_SEARCH", "FOWNER",       "FSETID",             "IPC_LOCK",
-    "IPC_OWNER",       "KILL",         "LEASE",              "LINUX_IMMUTABLE",
-    "MAC_ADMIN",       "MAC_OVERRIDE", "MKNOD",              "NET_ADMIN",
-    "NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW",          "PERFMON",
-    "SETFCAP",         "SETGID",       "SETPCAP",            "SETUID",
-    "SYSLOG",          "SYS_ADMIN",    "SYS_BOOT",           "SYS_CHROOT",
-    "SYS_MODULE",      "SYS_NICE",     "SYS_PACCT",          "SYS_PTRACE",
-    "SYS_RAWIO",       "SYS_RESOURCE", "SYS_TIME",           "SYS_TTY_CONFIG",
-    "WAKE_ALARM"};
+static const char *const capabilities[] = {"AUDIT_CONTROL",   "AUDIT_READ",   "AUDIT_WRITE",
+                                           "BLOCK_SUSPEND",   "BPF",          "CHECKPOINT_RESTORE",
+                                           "CHOWN",           "DAC_OVERRIDE", "DAC_READ_SEARCH",
+                                           "FOWNER",          "FSETID",       "IPC_LOCK",
+                                           "IPC_OWNER",       "KILL",         "LEASE",
+                                           "LINUX_IMMUTABLE", "MAC_ADMIN",    "MAC_OVERRIDE",
+                                           "MKNOD",           "NET_ADMIN",    "NET_BIND_SERVICE",
+                                           "NET_BROADCAST",   "NET_RAW",      "PERFMON",
+                                           "SETFCAP",         "SETGID",       "SETPCAP",
+                                           "SETUID",          "SYSLOG",       "SYS_ADMIN",
+                                           "SYS_BOOT",        "SYS_CHROOT",   "SYS_MODULE",
+                                           "SYS_NICE",        "SYS_PACCT",    "SYS_PTRACE",
+                                           "SYS_RAWIO",       "SYS_RESOURCE", "SYS_TIME",
+                                           "SYS_TTY_CONFIG",  "WAKE_ALARM"};
 enum { CAPABILITY_COUNT = sizeof capabilities / sizeof capabilities[0] };
 
 static bool is_capability(const char *word)
@@ -38,8 +40,8 @@ static void check_capabilities(struct config *config)
         if (is_capability(word))
             continue;
         const char *bare = text_starts_with(word, "CAP_") ? word + 4 : word;
-        const char *near = is_capability(bare) ? bare
-                                               : text_nearest(bare, capabilities, CAPABILITY_COUNT);
+        const char *near =
+            is_capability(bare) ? bare : text_nearest(bare, capabilities, CAPABILITY_COUNT);
         snprintf(path, sizeof path, "runtime.allowCapabilities[%u]", i);
         config_add_fault(config, path, "\"%.40s\" is no capability%s%s%s", word,
                          near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
@@ -68,8 +70,8 @@ static void check_secret_file(struct config *config, const char *path, const cha
                          file, what, status.st_uid);
     else if (status.st_mode & 077)
         config_add_fault(config, path,
-                         "%s holds %s and others may read it (mode %04o); chmod 600 %s", file,
-                         what, status.st_mode & 07777, file);
+                         "%s holds %s and others may read it (mode %04o); chmod 600 %s", file, what,
+                         status.st_mode & 07777, file);
 }
 
 static void check_api(struct config *config)
@@ -78,8 +80,7 @@ static void check_api(struct config *config)
     const struct config_api *api = &config->api;
     char unused[160];
     if (schema_check_listen(&api->listen, unused, sizeof unused) && !api->tls &&
-        !is_loopback(api->listen) &&
-        !json_is_object(config_plugin_settings(config, "api.tls")))
+        !is_loopback(api->listen) && !json_is_object(config_plugin_settings(config, "api.tls")))
         config_add_fault(config, "api.listen",
                          "\"%s\" is not a loopback address: set api.tls (certFile, keyFile), or "
                          "listen on 127.0.0.1",

@@ -75,8 +75,10 @@ static bool check_user(const void *value, char *message, size_t bytes)
 }
 
 #define FIELD(struct_name, member_name, field_name, field_kind, ...)                               \
-    {.name = (field_name), .kind = (field_kind), .offset = offsetof(struct struct_name, member_name), \
-     __VA_ARGS__}
+    {                                                                                              \
+        .name = (field_name), .kind = (field_kind),                                                \
+        .offset = offsetof(struct struct_name, member_name), __VA_ARGS__                           \
+    }
 
 static const struct field log_fields[] = {
     FIELD(config_log, level, "level", FIELD_ENUM, .words = level_words, .initial = "\"info\"",
@@ -89,7 +91,8 @@ static const struct type log_type = {
 
 static const struct field tls_fields[] = {
     FIELD(config_tls, cert_file, "certFile", FIELD_STRING, .flags = FIELD_REQUIRED, .min = 1,
-          .max = 4095, .check = check_absolute, .doc = "PEM file of the certificate and its chain."),
+          .max = 4095, .check = check_absolute,
+          .doc = "PEM file of the certificate and its chain."),
     FIELD(config_tls, key_file, "keyFile", FIELD_STRING, .flags = FIELD_REQUIRED, .min = 1,
           .max = 4095, .check = check_absolute,
           .doc = "PEM file of the private key; mode 0600, owned by root or the daemon's user."),
@@ -108,8 +111,8 @@ static const struct field api_fields[] = {
           .doc = "Certificate and key: {certFile, keyFile}; null: plain HTTP, loopback only."),
     FIELD(config_api, max_connections, "maxConnections", FIELD_INT, .min = 16, .max = 65536,
           .initial = "4096", .doc = "Connections at a time."),
-    FIELD(config_api, max_connections_per_address, "maxConnectionsPerAddress", FIELD_INT,
-          .min = 1, .max = 65536, .initial = "256",
+    FIELD(config_api, max_connections_per_address, "maxConnectionsPerAddress", FIELD_INT, .min = 1,
+          .max = 65536, .initial = "256",
           .doc = "Of these, from one address; loopback is not counted."),
     FIELD(config_api, max_watches, "maxWatches", FIELD_INT, .min = 1, .max = 65536,
           .initial = "2000", .doc = "Open event streams at a time."),
@@ -121,7 +124,11 @@ static const struct type api_type = {
     .name = "Api", .size = sizeof(struct config_api), TYPE_FIELDS(api_fields)};
 
 static const struct field plugins_fields[] = {
-    {.name = "path", .kind = FIELD_STRINGS, .offset = 0, .max = 32, .check = check_absolute_list,
+    {.name = "path",
+     .kind = FIELD_STRINGS,
+     .offset = 0,
+     .max = 32,
+     .check = check_absolute_list,
      .doc = "Folders searched before ../lib/orchestrator (from the program's real place)."},
 };
 static const struct type plugins_type = {
@@ -130,8 +137,8 @@ static const struct type plugins_type = {
 #define PLUGIN_FIELDS(struct_name, prefix, standard)                                               \
     FIELD(struct_name, prefix plugin, "plugin", FIELD_STRING, .initial = "\"" standard "\"",       \
           .check = schema_check_name, .doc = "Which plugin."),                                     \
-    FIELD(struct_name, prefix config, "config", FIELD_JSON,                                        \
-          .doc = "The plugin's own settings, checked against its schema.")
+        FIELD(struct_name, prefix config, "config", FIELD_JSON,                                    \
+              .doc = "The plugin's own settings, checked against its schema.")
 
 static const struct field store_fields[] = {PLUGIN_FIELDS(config_plugin, , "sqlite")};
 static const struct type store_type = {
@@ -150,10 +157,10 @@ static const struct type runtime_type = {
 #define CHOICE_FIELDS(word)                                                                        \
     FIELD(config_choice, standard, "default", FIELD_STRING, .initial = "\"" word "\"",             \
           .check = schema_check_name, .doc = "Used where an object names none."),                  \
-    FIELD(config_choice, fallback, "fallback", FIELD_STRING, .initial = "\"" word "\"",            \
-          .check = schema_check_name, .doc = "Takes over from one that hangs or fails."),          \
-    FIELD(config_choice, config, "config", FIELD_JSON,                                             \
-          .doc = "Settings by plugin name: {NAME: {...}}.")
+        FIELD(config_choice, fallback, "fallback", FIELD_STRING, .initial = "\"" word "\"",        \
+              .check = schema_check_name, .doc = "Takes over from one that hangs or fails."),      \
+        FIELD(config_choice, config, "config", FIELD_JSON,                                         \
+              .doc = "Settings by plugin name: {NAME: {...}}.")
 
 static const struct field scheduler_fields[] = {CHOICE_FIELDS("spread")};
 static const struct type scheduler_type = {
@@ -178,8 +185,8 @@ static const struct type proxy_type = {
 static const struct field amounts_fields[] = {
     FIELD(config_amounts, cpu_millis, "cpu", FIELD_CPU, .min = 0, .max = 1000000000,
           .initial = "\"100m\"", .doc = "Cores, as in \"500m\" or 2."),
-    FIELD(config_amounts, memory_bytes, "memory", FIELD_MEMORY, .min = 0,
-          .max = INT64_C(1) << 50, .initial = "\"256Mi\"", .doc = "Memory, as in \"256Mi\"."),
+    FIELD(config_amounts, memory_bytes, "memory", FIELD_MEMORY, .min = 0, .max = INT64_C(1) << 50,
+          .initial = "\"256Mi\"", .doc = "Memory, as in \"256Mi\"."),
 };
 static const struct type amounts_type = {
     .name = "Reserved", .size = sizeof(struct config_amounts), TYPE_FIELDS(amounts_fields)};
@@ -204,8 +211,8 @@ static const struct type node_settings_type = {
     .name = "NodeSettings", .size = sizeof(struct config_node), TYPE_FIELDS(node_fields)};
 
 static const struct field events_fields[] = {
-    FIELD(config_events, limit, "limit", FIELD_INT, .min = 100, .max = 1000000,
-          .initial = "10000", .doc = "Events kept; the oldest go first."),
+    FIELD(config_events, limit, "limit", FIELD_INT, .min = 100, .max = 1000000, .initial = "10000",
+          .doc = "Events kept; the oldest go first."),
 };
 static const struct type events_type = {
     .name = "Events", .size = sizeof(struct config_events), TYPE_FIELDS(events_fields)};

@@ -40,9 +40,8 @@ static bool next_event(struct builder *builder, yaml_event_t *event)
         return true;
     const yaml_parser_t *parser = &builder->parser;
     char message[200];
-    snprintf(message, sizeof message, "is not YAML: %s%s%s",
-             parser->context ? parser->context : "", parser->context ? ", " : "",
-             parser->problem ? parser->problem : "cannot be read");
+    snprintf(message, sizeof message, "is not YAML: %s%s%s", parser->context ? parser->context : "",
+             parser->context ? ", " : "", parser->problem ? parser->problem : "cannot be read");
     bool marked = parser->problem_mark.line || parser->problem_mark.column;
     refuse(builder, marked ? parser->problem_mark : parser->mark, message);
     return false;

@@ -132,7 +132,8 @@ bool schema_check_image(const void *value, char *message, size_t bytes)
     size_t tag_length = tag ? strcspn(tag, "@") : 0;
     if (text_starts_with(image, "sha256:") && strlen(image) == 71)
         return true;
-    if (!name_length || !components_begin_well(image) || image[0] == '/' || strstr(image, "//") || (at && !digest)) {
+    if (!name_length || !components_begin_well(image) || image[0] == '/' || strstr(image, "//") ||
+        (at && !digest)) {
         snprintf(message, bytes, "is no image name: name:tag or name@sha256:... is wanted");
         return false;
     }

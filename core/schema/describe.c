@@ -22,7 +22,8 @@ static const char *scalar_schema(const struct field *field)
         return "\"oneOf\":[{\"type\":\"string\",\"pattern\":\"^[0-9.]+m?$|^none$\"},"
                "{\"type\":\"number\",\"minimum\":0}]";
     case FIELD_MEMORY:
-        return "\"oneOf\":[{\"type\":\"string\",\"pattern\":\"^[0-9.]+([kKMGT]|[KMGT]i)?$|^none$\"},"
+        return "\"oneOf\":[{\"type\":\"string\",\"pattern\":\"^[0-9.]+([kKMGT]|[KMGT]i)?$|^none$\"}"
+               ","
                "{\"type\":\"integer\",\"minimum\":0}]";
     case FIELD_TIME:
         return "\"type\":\"string\",\"format\":\"date-time\"";

@@ -71,9 +71,15 @@ bool schema_parse_cpu(const char *text, int64_t *millis)
 static const struct {
     const char *name;
     int64_t bytes;
-} memory_units[] = {{"Ki", INT64_C(1) << 10}, {"Mi", INT64_C(1) << 20}, {"Gi", INT64_C(1) << 30},
-                    {"Ti", INT64_C(1) << 40}, {"k", 1000},              {"K", 1000},
-                    {"M", 1000000},           {"G", 1000000000},        {"T", INT64_C(1000000000000)},
+} memory_units[] = {{"Ki", INT64_C(1) << 10},
+                    {"Mi", INT64_C(1) << 20},
+                    {"Gi", INT64_C(1) << 30},
+                    {"Ti", INT64_C(1) << 40},
+                    {"k", 1000},
+                    {"K", 1000},
+                    {"M", 1000000},
+                    {"G", 1000000000},
+                    {"T", INT64_C(1000000000000)},
                     {"", 1}};
 
 bool schema_parse_memory(const char *text, int64_t *bytes)

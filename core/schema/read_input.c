@@ -39,14 +39,13 @@ static const char *json_type_name(const json_t *value)
 }
 
 #define FAULT(input, ...)                                                                          \
-    schema_faults_add((input)->faults,                                                             \
-                      schema_positions_find((input)->positions, (input)->path), (input)->path,     \
-                      __VA_ARGS__)
+    schema_faults_add((input)->faults, schema_positions_find((input)->positions, (input)->path),   \
+                      (input)->path, __VA_ARGS__)
 /* For members that should not be there at all. */
 #define KEY_FAULT(input, ...)                                                                      \
     schema_faults_add((input)->faults,                                                             \
-                      schema_positions_find_key((input)->positions, (input)->path),                \
-                      (input)->path, __VA_ARGS__)
+                      schema_positions_find_key((input)->positions, (input)->path), (input)->path, \
+                      __VA_ARGS__)
 
 static void wanted(struct input *input, const json_t *value, const char *what)
 {
@@ -184,8 +183,8 @@ static void input_enum(struct input *input, const struct field *field, uint8_t *
                  field->words[count]);
     }
     const char *near = text_nearest(word, field->words, count);
-    FAULT(input, "\"%.40s\" is none of: %s%s%s%s", word, list,
-          near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    FAULT(input, "\"%.40s\" is none of: %s%s%s%s", word, list, near ? "; did you mean \"" : "",
+          near ? near : "", near ? "\"?" : "");
 }
 
 static void input_amount(struct input *input, struct amount *out, const json_t *value)
@@ -199,7 +198,8 @@ static void input_amount(struct input *input, struct amount *out, const json_t *
         char *end;
         const char *text = json_string_value(value);
         long percent = strtol(text, &end, 10);
-        if (text[0] >= '0' && text[0] <= '9' && strcmp(end, "%") == 0 && percent >= 0 && percent <= 1000) {
+        if (text[0] >= '0' && text[0] <= '9' && strcmp(end, "%") == 0 && percent >= 0 &&
+            percent <= 1000) {
             *out = (struct amount){.value = (int32_t)percent, .percent = true};
             return;
         }
@@ -239,8 +239,8 @@ static bool count_in_range(struct input *input, const struct field *field, size_
     int64_t most = field->max ? field->max : 10000;
     if ((int64_t)count >= field->min && (int64_t)count <= most)
         return true;
-    FAULT(input, "must have %lld to %lld entries, not %zu", (long long)field->min,
-          (long long)most, count);
+    FAULT(input, "must have %lld to %lld entries, not %zu", (long long)field->min, (long long)most,
+          count);
     return false;
 }
 
@@ -462,7 +462,7 @@ static void unknown_member(struct input *input, const struct type *type, const c
     size_t count = collect_names(type, names, 0, 128);
     const char *near = text_nearest(key, names, count);
     KEY_FAULT(input, "is not known%s%s%s", near ? "; did you mean \"" : "", near ? near : "",
-          near ? "\"?" : "");
+              near ? "\"?" : "");
 }
 
 static void input_member(struct input *input, const struct type *type, void *out, const char *key,

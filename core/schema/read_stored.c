@@ -372,8 +372,8 @@ static bool read_json(struct reader *reader, const char **out)
 static bool read_value(struct reader *reader, const struct field *field, void *at)
 {
     if (take_word(reader, "null")) {
-        bool number = field->kind == FIELD_INT || field->kind == FIELD_CPU ||
-                      field->kind == FIELD_MEMORY;
+        bool number =
+            field->kind == FIELD_INT || field->kind == FIELD_CPU || field->kind == FIELD_MEMORY;
         if (number)
             *(int64_t *)at = NUMBER_NULL;
         return true;
@@ -444,7 +444,8 @@ static void fill_defaults(struct reader *reader, const struct type *type, const 
     }
 }
 
-static bool read_member(struct reader *reader, const struct type *type, struct seen *seen, void *out)
+static bool read_member(struct reader *reader, const struct type *type, struct seen *seen,
+                        void *out)
 {
     size_t length = 0, base = 0;
     char *name = read_string(reader, &length);

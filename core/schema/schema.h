@@ -39,15 +39,15 @@ enum field_kind {
 
 enum field_flags {
     FIELD_REQUIRED = 1 << 0,
-    FIELD_NULLABLE = 1 << 1,  /* null is accepted and printed: strings NULL, numbers `NUMBER_NULL` */
+    FIELD_NULLABLE = 1 << 1, /* null is accepted and printed: strings NULL, numbers `NUMBER_NULL` */
     FIELD_READ_ONLY = 1 << 2, /* accepted and ignored from users */
     FIELD_INTERNAL = 1 << 3,  /* stored, never shown or accepted */
     FIELD_SOFT = 1 << 4,      /* shown, never stored */
     FIELD_INLINE = 1 << 5,
-    FIELD_SECRET = 1 << 7,    /* never printed, but in the stored form */
-    FIELD_RESERVED = 1 << 8,  /* a known name that is refused: "not built yet" */
-    FIELD_ALLOW_NONE = 1 << 9,/* CPU, MEMORY: the word "none" gives NUMBER_NONE */
-    FIELD_IMMUTABLE = 1 << 10 /* for documentation; the manager refuses changes */
+    FIELD_SECRET = 1 << 7,     /* never printed, but in the stored form */
+    FIELD_RESERVED = 1 << 8,   /* a known name that is refused: "not built yet" */
+    FIELD_ALLOW_NONE = 1 << 9, /* CPU, MEMORY: the word "none" gives NUMBER_NONE */
+    FIELD_IMMUTABLE = 1 << 10  /* for documentation; the manager refuses changes */
 };
 
 #define NUMBER_NULL INT64_C(-1) /* null in a NULLABLE INT, CPU or MEMORY */
@@ -158,9 +158,10 @@ json_t *schema_merge_patch(const json_t *target, const json_t *patch);
 bool schema_read_stored(const struct type *type, const char *json, size_t length,
                         struct arena *arena, void *out, struct error *error);
 enum schema_form {
-    SCHEMA_STORED = 1, /* records and messages: numbers plain, zero values without default left out */
-    SCHEMA_SHOWN,      /* all that REST shows, defaults included */
-    SCHEMA_DECLARED    /* what users declare: no READ_ONLY, INTERNAL or SOFT fields */
+    SCHEMA_STORED =
+        1,          /* records and messages: numbers plain, zero values without default left out */
+    SCHEMA_SHOWN,   /* all that REST shows, defaults included */
+    SCHEMA_DECLARED /* what users declare: no READ_ONLY, INTERNAL or SOFT fields */
 };
 /* Appends a JSON object. */
 void schema_write(const struct type *type, const void *value, enum schema_form form,

@@ -54,7 +54,8 @@ static bool read_memory(const char *text, uint64_t *bytes)
 }
 
 static const char standard_rules[] =
-    "[{\"image\":\"missing/*\",\"pull\":\"NOT_FOUND\"},{\"image\":\"denied/*\",\"pull\":\"DENIED\"},"
+    "[{\"image\":\"missing/*\",\"pull\":\"NOT_FOUND\"},{\"image\":\"denied/"
+    "*\",\"pull\":\"DENIED\"},"
     "{\"image\":\"crash/*\",\"exitAfterMs\":100,\"exitCode\":1},"
     "{\"image\":\"slow/*\",\"pullMs\":2000,\"startMs\":500}]";
 
@@ -62,19 +63,19 @@ static void read_rules(struct settings *settings, json_t *given)
 {
     json_t *rules = given ? json_incref(given) : json_loads(standard_rules, 0, NULL), *item;
     size_t index;
-    json_array_foreach (rules, index, item)
-        add_rule(settings, item);
+    json_array_foreach(rules, index, item) add_rule(settings, item);
     json_decref(rules);
 }
 
 orch_status settings_read(struct settings *settings, struct orch_str config,
                           struct orch_error *error)
 {
-    json_t *object = json_loadb(config.ptr ? config.ptr : "{}", config.ptr ? config.len : 2, 0, NULL);
+    json_t *object =
+        json_loadb(config.ptr ? config.ptr : "{}", config.ptr ? config.len : 2, 0, NULL);
     const json_t *cpu = json_object_get(object, "cpu");
     const char *memory = json_string_value(json_object_get(object, "memory"));
-    bool fine = json_is_object(object) &&
-                read_memory(memory ? memory : "16Gi", &settings->memory_bytes);
+    bool fine =
+        json_is_object(object) && read_memory(memory ? memory : "16Gi", &settings->memory_bytes);
     settings->cpu_millis = cpu ? (uint64_t)(json_number_value(cpu) * 1000 + 0.5) : 4000;
     settings->pull_ns = milliseconds(object, "pullMs");
     settings->create_ns = milliseconds(object, "createMs");

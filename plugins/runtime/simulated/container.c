@@ -53,8 +53,7 @@ const char *container_env(const struct container *container, const char *key)
 bool labels_match(const struct container *container, const struct pair *labels, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        const char *value =
-            pairs_get(container->labels, container->label_count, labels[i].key);
+        const char *value = pairs_get(container->labels, container->label_count, labels[i].key);
         if (!value || strcmp(value, labels[i].value) != 0)
             return false;
     }
@@ -167,8 +166,7 @@ static void exit_by_itself(void *context)
     const char *code = container_env(container, "SIMULATED_EXIT_CODE");
     container->exit_timer = 0;
     container->oom = container_env(container, "SIMULATED_EXIT_OOM") != NULL;
-    const struct rule *rule =
-        settings_rule(&container->runtime->settings, container->image);
+    const struct rule *rule = settings_rule(&container->runtime->settings, container->image);
     container_exit(container, container->oom ? 137 : code ? atoi(code) : rule->exit_code);
 }
 
@@ -177,8 +175,8 @@ static void give_address(struct container *container)
 {
     struct runtime *runtime = container->runtime;
     uint64_t number = runtime->next_number % 0xfffe + 1;
-    snprintf(container->address, sizeof container->address, "127.%u.%u.%u",
-             runtime->network & 255u, (unsigned)(number >> 8) & 255u, (unsigned)number & 255u);
+    snprintf(container->address, sizeof container->address, "127.%u.%u.%u", runtime->network & 255u,
+             (unsigned)(number >> 8) & 255u, (unsigned)number & 255u);
 }
 
 static bool take_address(struct container *container, struct orch_error *error)

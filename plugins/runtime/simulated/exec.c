@@ -40,8 +40,8 @@ static void print_env(struct container *container, struct orch_op op)
 {
     for (uint32_t i = 0; i < container->env_count; i++) {
         char line[1024];
-        int length = snprintf(line, sizeof line, "%s=%s\n", container->env[i].key,
-                              container->env[i].value);
+        int length =
+            snprintf(line, sizeof line, "%s=%s\n", container->env[i].key, container->env[i].value);
         put(container->runtime, op, line,
             (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
     }

@@ -140,8 +140,8 @@ static void drop(struct connection *connection, size_t bytes)
 static bool serve(struct connection *connection)
 {
     while (!connection->timer) {
-        size_t skip = connection->body_left < connection->used ? connection->body_left
-                                                               : connection->used;
+        size_t skip =
+            connection->body_left < connection->used ? connection->body_left : connection->used;
         connection->body_left -= skip;
         drop(connection, skip);
         char *end = strstr(connection->buffer, "\r\n\r\n");

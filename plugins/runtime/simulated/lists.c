@@ -28,20 +28,20 @@ static struct orch_container_view view_of(const struct container *container,
             (struct orch_pair){str(container->labels[i].key), str(container->labels[i].value)};
     bool running = container->state == ORCH_CONTAINER_RUNNING;
     bool ended = container->state == ORCH_CONTAINER_EXITED;
-    return (struct orch_container_view){
-        .size = sizeof(struct orch_container_view),
-        .state = container->state,
-        .runtime_id = str(container->runtime_id),
-        .name = str(container->name),
-        .image = str(container->image),
-        .address = running ? str(container->address) : (struct orch_str){NULL, 0},
-        .labels = {labels, container->label_count, sizeof *labels},
-        .created_at_ms = container->created_at_ms,
-        .started_at_ms = container->started_at_ms,
-        .finished_at_ms = container->finished_at_ms,
-        .exit_code = container->exit_code,
-        .flags = (ended ? ORCH_CONTAINER_HAS_EXIT_CODE : 0u) |
-                 (container->oom ? ORCH_CONTAINER_OOM : 0u)};
+    return (struct orch_container_view){.size = sizeof(struct orch_container_view),
+                                        .state = container->state,
+                                        .runtime_id = str(container->runtime_id),
+                                        .name = str(container->name),
+                                        .image = str(container->image),
+                                        .address = running ? str(container->address)
+                                                           : (struct orch_str){NULL, 0},
+                                        .labels = {labels, container->label_count, sizeof *labels},
+                                        .created_at_ms = container->created_at_ms,
+                                        .started_at_ms = container->started_at_ms,
+                                        .finished_at_ms = container->finished_at_ms,
+                                        .exit_code = container->exit_code,
+                                        .flags = (ended ? ORCH_CONTAINER_HAS_EXIT_CODE : 0u) |
+                                                 (container->oom ? ORCH_CONTAINER_OOM : 0u)};
 }
 
 static void complete_items(struct runtime *runtime, struct orch_op op, const void *items,

@@ -48,8 +48,8 @@ static int64_t emit_line(const struct job *job, const struct log_line *line)
 
 void logs_pump(struct job *job)
 {
-    const struct container *container = container_find(
-        job->runtime, (struct orch_str){job->runtime_id, strlen(job->runtime_id)});
+    const struct container *container =
+        container_find(job->runtime, (struct orch_str){job->runtime_id, strlen(job->runtime_id)});
     if (!container)
         return;
     if (container->line_count > LOG_LINES && job->next_line < container->line_count - LOG_LINES)

@@ -100,10 +100,14 @@ static const struct orch_need needs[] = {
     {ORCH_HOST_LOOP_1, ORCH_SIZE_UPTO(struct orch_host_loop_v1, unwatch), 0},
     {ORCH_HOST_OPS_1, ORCH_SIZE_UPTO(struct orch_host_ops_v1, emit), 0}};
 
-const struct orch_manifest orch_plugin_manifest_1 = {
-    ORCH_MANIFEST_HEAD,      .id = "org.orchestrator.runtime.simulated",
-    .version = "1.0.0",      .vendor = "orchestrator",
-    .license = "Apache-2.0", .provides = provides,
-    .provide_count = 1,      .provide_stride = sizeof provides[0],
-    .needs = needs,          .need_count = sizeof needs / sizeof needs[0],
-    .need_stride = sizeof needs[0]};
+const struct orch_manifest orch_plugin_manifest_1 = {ORCH_MANIFEST_HEAD,
+                                                     .id = "org.orchestrator.runtime.simulated",
+                                                     .version = "1.0.0",
+                                                     .vendor = "orchestrator",
+                                                     .license = "Apache-2.0",
+                                                     .provides = provides,
+                                                     .provide_count = 1,
+                                                     .provide_stride = sizeof provides[0],
+                                                     .needs = needs,
+                                                     .need_count = sizeof needs / sizeof needs[0],
+                                                     .need_stride = sizeof needs[0]};

@@ -78,10 +78,10 @@ struct job {
     } kind;
     uint64_t timer;
     char runtime_id[24];
-    char *image;          /* pull */
-    struct pair *labels;  /* events */
+    char *image;         /* pull */
+    struct pair *labels; /* events */
     uint32_t label_count;
-    uint64_t next_line;   /* logs */
+    uint64_t next_line; /* logs */
     bool timestamps, follow;
     struct job *next, *previous;
 };

@@ -116,10 +116,10 @@ static void finish_pull(void *context)
     const char *at = strchr(job->image, '@');
     snprintf(pinned, sizeof pinned, "%.*s@%s", (int)(name < 500 ? name : 500), job->image,
              at ? at + 1 : digest);
-    const struct orch_image image = {.size = sizeof image,
-                                     .image = {pinned, strlen(pinned)},
-                                     .digest = {at ? at + 1 : digest,
-                                                strlen(at ? at + 1 : digest)}};
+    const struct orch_image image = {
+        .size = sizeof image,
+        .image = {pinned, strlen(pinned)},
+        .digest = {at ? at + 1 : digest, strlen(at ? at + 1 : digest)}};
     snprintf(message, sizeof message, "image %.120s: %s", job->image,
              rule->pull == ORCH_E_NOT_FOUND ? "not found"
              : rule->pull == ORCH_E_DENIED  ? "access denied"

@@ -21,8 +21,9 @@ static void expect_faults(const char *yaml, const char *const *environment, cons
 
 Test(config, an_empty_file_has_every_default)
 {
-    static const char *const empties[] = {"", "\n", "# nothing\n", "---\n", "---\n...\n", "{}", "null",
-                                          "\xef\xbb\xbf", "\xef\xbb\xbf# after a mark\n"};
+    static const char *const empties[] = {"",      "\n",           "# nothing\n",
+                                          "---\n", "---\n...\n",   "{}",
+                                          "null",  "\xef\xbb\xbf", "\xef\xbb\xbf# after a mark\n"};
     for (size_t i = 0; i < sizeof empties / sizeof empties[0]; i++) {
         struct config *config = load(empties[i], NULL);
         cr_assert_eq(config_fault_count(config), 0, "%zu", i);
@@ -92,8 +93,8 @@ Test(config, reads_values_in_every_form)
     cr_assert_eq(config->node.reserved.cpu_millis, 500);
     cr_assert_eq(config->node.reserved.memory_bytes, 1000000000);
     cr_assert_eq(config->node.suspect_after_ns, UINT64_C(1500000000));
-    cr_assert(json_is_true(
-        json_object_get(config_plugin_settings(config, "runtime.config"), "http")));
+    cr_assert(
+        json_is_true(json_object_get(config_plugin_settings(config, "runtime.config"), "http")));
     config_destroy(config);
 }
 
@@ -106,9 +107,9 @@ Test(config, tells_every_fault_with_its_place_and_path)
          "f.yaml:2:3: api.lisen: is not known; did you mean \"listen\"?\n"},
         {"apii: {}\n", "f.yaml:1:1: apii: is not known; did you mean \"api\"?\n"},
         {"xyzzy: 1\n", "f.yaml:1:1: xyzzy: is not known\n"},
-        {"api: {listen: 0.0.0.0:80}\n",
-         "f.yaml:1:15: api.listen: \"0.0.0.0:80\" is not a loopback address: set api.tls (certFile, "
-         "keyFile), or listen on 127.0.0.1\n"},
+        {"api: {listen: 0.0.0.0:80}\n", "f.yaml:1:15: api.listen: \"0.0.0.0:80\" is not a loopback "
+                                        "address: set api.tls (certFile, "
+                                        "keyFile), or listen on 127.0.0.1\n"},
         {"api: {listen: '[::]:80'}\n",
          "f.yaml:1:15: api.listen: \"[::]:80\" is not a loopback address: set api.tls (certFile, "
          "keyFile), or listen on 127.0.0.1\n"},
@@ -134,17 +135,17 @@ Test(config, tells_every_fault_with_its_place_and_path)
         {"proxy: {workers: 4.5}\n",
          "f.yaml:1:18: proxy.workers: must be a whole number, not a fraction\n"},
         {"proxy: {workers: 257}\n", "f.yaml:1:18: proxy.workers: must be from 0 to 256\n"},
-        {"proxy: {linger: soon}\n",
-         "f.yaml:1:17: proxy.linger: is no duration: \"500ms\", \"1m30s\" or seconds as a number\n"},
+        {"proxy: {linger: soon}\n", "f.yaml:1:17: proxy.linger: is no duration: \"500ms\", "
+                                    "\"1m30s\" or seconds as a number\n"},
         {"proxy: {certificates: {}}\n",
          "f.yaml:1:9: proxy.certificates: is reserved and not built yet; leave it out\n"},
         {"proxy: {user: 'a b'}\n", "f.yaml:1:15: proxy.user: must be the name of a user\n"},
         {"stateDir: state\n", "f.yaml:1:11: stateDir: must be an absolute path\n"},
-        {"stateDir: ''\n",
-         "f.yaml:1:11: stateDir: must be an absolute path of at most 80 bytes: sockets lie in it\n"},
-        {"store: {plugin: ../x}\n",
-         "f.yaml:1:17: store.plugin: must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with "
-         "a letter or digit\n"},
+        {"stateDir: ''\n", "f.yaml:1:11: stateDir: must be an absolute path of at most 80 bytes: "
+                           "sockets lie in it\n"},
+        {"store: {plugin: ../x}\n", "f.yaml:1:17: store.plugin: must be 1 to 63 of a-z, 0-9 and "
+                                    "'-', beginning and ending with "
+                                    "a letter or digit\n"},
         {"plugins: {path: [lib]}\n",
          "f.yaml:1:17: plugins.path: must hold absolute paths, not \"lib\"\n"},
         {"runtime: {allowCapabilities: [NET_RAW, CAP_CHOWN, NET_RWA]}\n",
@@ -154,7 +155,8 @@ Test(config, tells_every_fault_with_its_place_and_path)
          "\"NET_RAW\"?\n"},
         {"node: {suspectAfter: 10s, lostAfter: 10s}\n",
          "f.yaml:1:38: node.lostAfter: must be longer than node.suspectAfter\n"},
-        {"node: {labels: {a: 1}}\n", "f.yaml:1:20: node.labels.a: must be a string, not a number\n"},
+        {"node: {labels: {a: 1}}\n",
+         "f.yaml:1:20: node.labels.a: must be a string, not a number\n"},
         {"scheduler: {config: {spread: 1}}\n",
          "f.yaml:1:30: scheduler.config.spread: must be an object: the plugin's settings\n"},
         {"events: {limit: 5}\nlog: {level: 7}\n",
@@ -190,10 +192,19 @@ Test(config, a_syntax_fault_is_the_only_one_and_has_no_path)
 
 Test(config, what_is_no_yaml_is_told_with_line_and_column)
 {
-    static const char *const broken[] = {"a: [1,\n b: 2",   "a:\n\tb: 1\n", "a: 'x\n", "a: b: c\n",
-                                         "a: \"\\q\"\n",     "a: \xff\xfe\n", "a: \xed\xa0\x80\n",
-                                         "a: \x01\n",        "%YAML 9\n---\n", "{a: 1}}\n",
-                                         "a: 1\n b: 2\n", "\xff\xfe" "a\x00:\x00"};
+    static const char *const broken[] = {"a: [1,\n b: 2",
+                                         "a:\n\tb: 1\n",
+                                         "a: 'x\n",
+                                         "a: b: c\n",
+                                         "a: \"\\q\"\n",
+                                         "a: \xff\xfe\n",
+                                         "a: \xed\xa0\x80\n",
+                                         "a: \x01\n",
+                                         "%YAML 9\n---\n",
+                                         "{a: 1}}\n",
+                                         "a: 1\n b: 2\n",
+                                         "\xff\xfe"
+                                         "a\x00:\x00"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         CLEANUP(text_finish) struct text faults = {0};
         struct config *config = load(broken[i], NULL);
@@ -201,7 +212,8 @@ Test(config, what_is_no_yaml_is_told_with_line_and_column)
         config_write_faults(config, &faults);
         cr_expect_eq(config_fault_count(config), 1, "%zu: %s", i, text_string(&faults));
         cr_expect(sscanf(text_string(&faults), "f.yaml:%d:%d: is not YAML: %n", &line, &column,
-                         &end) == 2 && end && line > 0 && column > 0,
+                         &end) == 2 &&
+                      end && line > 0 && column > 0,
                   "%zu: %s", i, text_string(&faults));
         config_destroy(config);
     }
@@ -234,7 +246,8 @@ Test(config, yes_no_and_on_are_words_and_not_booleans)
     config_destroy(config);
 }
 
-/* ---- the environment -------------------------------------------------------------------------- */
+/* ---- the environment --------------------------------------------------------------------------
+ */
 
 Test(config, variables_override_the_file)
 {
@@ -306,8 +319,8 @@ Test(config, faults_of_variables_name_them)
         struct config *config = load("", environment);
         config_write_faults(config, &faults);
         if (cases[i].faults)
-            cr_expect_str_eq(text_string(&faults), cases[i].faults, "%s: got %s",
-                             cases[i].variable, text_string(&faults));
+            cr_expect_str_eq(text_string(&faults), cases[i].faults, "%s: got %s", cases[i].variable,
+                             text_string(&faults));
         else
             cr_expect(config_fault_count(config) == 1 &&
                           text_starts_with(text_string(&faults),
@@ -318,7 +331,8 @@ Test(config, faults_of_variables_name_them)
     }
 }
 
-/* ---- printing --------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------
+ */
 
 static bool has_line(const struct text *text, const char *line)
 {
@@ -365,10 +379,10 @@ Test(config, printing_names_the_origin_of_each_value)
 Test(config, what_is_printed_reads_back_as_the_same)
 {
     CLEANUP(text_finish) struct text printed = {0}, before = {0}, after = {0};
-    struct config *config =
-        load("stateDir: \"/tmp/a # b\\u00e4\"\nruntime: {config: {\"1\": [a, {b: c}], 'x: y': null}}\n"
-             "plugins: {path: [/a, '/b: c']}\nproxy: {linger: 90}\n",
-             NULL);
+    struct config *config = load(
+        "stateDir: \"/tmp/a # b\\u00e4\"\nruntime: {config: {\"1\": [a, {b: c}], 'x: y': null}}\n"
+        "plugins: {path: [/a, '/b: c']}\nproxy: {linger: 90}\n",
+        NULL);
     cr_assert_eq(config_fault_count(config), 0);
     config_print(config, &printed);
     struct config *again = load(text_string(&printed), NULL);
@@ -389,7 +403,8 @@ Test(config, describes_itself_as_json_without_secrets)
     json_t *object = json_loads(text_string(&described), JSON_REJECT_DUPLICATES, NULL), *item;
     size_t index, seen = 0;
     cr_assert(object, "%s", text_string(&described));
-    json_array_foreach (json_object_get(object, "items"), index, item) {
+    json_array_foreach(json_object_get(object, "items"), index, item)
+    {
         const char *path = json_string_value(json_object_get(item, "path"));
         if (strcmp(path, "api.key") == 0)
             seen += json_is_null(json_object_get(item, "value"));
@@ -405,8 +420,9 @@ Test(config, describes_itself_as_json_without_secrets)
 
 Test(config, no_bytes_of_a_file_end_the_program)
 {
-    static const char sample[] = "api: {listen: 127.0.0.1:7070, tls: null}\nruntime:\n  config: {a: "
-                                 "[1, {b: \"x\"}], c: >\n    text}\n";
+    static const char sample[] =
+        "api: {listen: 127.0.0.1:7070, tls: null}\nruntime:\n  config: {a: "
+        "[1, {b: \"x\"}], c: >\n    text}\n";
     char bytes[sizeof sample];
     uint64_t seed = 88172645463325252u;
     for (int round = 0; round < 5000; round++) {

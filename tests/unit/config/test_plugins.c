@@ -8,10 +8,8 @@
 
 static const struct plugin_service *const services[] = {&host_log_service, &host_loop_service,
                                                         &host_ops_service};
-static const struct plugin_environment environment = {.product = "orchestrator",
-                                                      .version = "0.1.0",
-                                                      .services = services,
-                                                      .service_count = 3};
+static const struct plugin_environment environment = {
+    .product = "orchestrator", .version = "0.1.0", .services = services, .service_count = 3};
 
 static void expect(const char *yaml, const char *const *variables, const char *const *wanted)
 {
@@ -54,8 +52,9 @@ Test(config_plugins, settings_are_checked_as_strictly_as_our_own, .timeout = 60)
            (const char *const[]){
                "f.yaml:6:5: runtime.config.htpt: unknown setting; did you mean \"http\"?\n",
                "f.yaml:7:10: runtime.config.cpu: must be of type number, not string\n", NULL});
-    expect(PRESENT "runtime: {plugin: simulated}\nscheduler: {config: {spread: {a: 1}}}\n", NULL,
-           (const char *const[]){"f.yaml:4:31: scheduler.config.spread.a: unknown setting\n", NULL});
+    expect(
+        PRESENT "runtime: {plugin: simulated}\nscheduler: {config: {spread: {a: 1}}}\n", NULL,
+        (const char *const[]){"f.yaml:4:31: scheduler.config.spread.a: unknown setting\n", NULL});
     expect(PRESENT "runtime: {plugin: simulated}\n",
            (const char *const[]){"ORCHD_RUNTIME_CONFIG_PULL_MS=x", NULL},
            (const char *const[]){"environment ORCHD_RUNTIME_CONFIG_PULL_MS: runtime.config.pullMs: "
@@ -65,15 +64,14 @@ Test(config_plugins, settings_are_checked_as_strictly_as_our_own, .timeout = 60)
 
 Test(config_plugins, a_plugin_that_is_not_there_is_named_with_its_place, .timeout = 60)
 {
-    expect("store: {plugin: memroy}\nruntime: {plugin: none}\n"
-           "scheduler: {default: spread, fallback: binpakc, config: {other: {}}}\n"
-           "balancer: {default: nix, fallback: nix}\n",
-           NULL,
-           (const char *const[]){"f.yaml:1:17: store.plugin: there is no store plugin \"memroy\"",
-                                 "f.yaml:2:19: runtime.plugin: ",
-                                 "f.yaml:3:40: scheduler.fallback: ",
-                                 "scheduler.config.other: ", "f.yaml:4:21: balancer.default: ",
-                                 NULL});
+    expect(
+        "store: {plugin: memroy}\nruntime: {plugin: none}\n"
+        "scheduler: {default: spread, fallback: binpakc, config: {other: {}}}\n"
+        "balancer: {default: nix, fallback: nix}\n",
+        NULL,
+        (const char *const[]){"f.yaml:1:17: store.plugin: there is no store plugin \"memroy\"",
+                              "f.yaml:2:19: runtime.plugin: ", "f.yaml:3:40: scheduler.fallback: ",
+                              "scheduler.config.other: ", "f.yaml:4:21: balancer.default: ", NULL});
 }
 
 Test(config_plugins, nothing_is_read_after_a_syntax_fault)

@@ -40,13 +40,10 @@ static void open_runtime(const char *config)
                                               .ops = ops,
                                               .services = services,
                                               .service_count = 3};
-    const struct plugin_registry_settings settings = {.environment = &environment,
-                                                      .paths = paths,
-                                                      .path_count = 1,
-                                                      .state_directory = state};
+    const struct plugin_registry_settings settings = {
+        .environment = &environment, .paths = paths, .path_count = 1, .state_directory = state};
     registry = plugin_registry_create(&settings);
-    struct plugin *plugin =
-        plugin_registry_load(registry, PLUGIN_RUNTIME, "simulated", &error);
+    struct plugin *plugin = plugin_registry_load(registry, PLUGIN_RUNTIME, "simulated", &error);
     cr_assert(plugin, "%s", error.message);
     json_t *given = json_loads(config, 0, NULL);
     char *completed = NULL;
@@ -262,12 +259,11 @@ Test(simulated, ends_when_its_environment_says_so)
         const char *image, *env;
         int32_t code;
         uint32_t flags;
-    } cases[] = {
-        {"web:1", "SIMULATED_EXIT_AFTER=500ms", 0, ORCH_CONTAINER_HAS_EXIT_CODE},
-        {"crash/web:1", NULL, 1, ORCH_CONTAINER_HAS_EXIT_CODE},
-        {"crash/web:1", "SIMULATED_EXIT_CODE=3", 3, ORCH_CONTAINER_HAS_EXIT_CODE},
-        {"crash/web:1", "SIMULATED_EXIT_OOM=1", 137,
-         ORCH_CONTAINER_HAS_EXIT_CODE | ORCH_CONTAINER_OOM}};
+    } cases[] = {{"web:1", "SIMULATED_EXIT_AFTER=500ms", 0, ORCH_CONTAINER_HAS_EXIT_CODE},
+                 {"crash/web:1", NULL, 1, ORCH_CONTAINER_HAS_EXIT_CODE},
+                 {"crash/web:1", "SIMULATED_EXIT_CODE=3", 3, ORCH_CONTAINER_HAS_EXIT_CODE},
+                 {"crash/web:1", "SIMULATED_EXIT_OOM=1", 137,
+                  ORCH_CONTAINER_HAS_EXIT_CODE | ORCH_CONTAINER_OOM}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct seen started = {0};
         open_virtual("{}");
@@ -356,8 +352,7 @@ Test(simulated, tells_of_every_change_and_follows_the_log_to_its_end)
     cr_assert_str_eq(text_string(&logs.output), "web-0 started\nweb-0 ended with code 0\n");
 
     struct seen tail = {0};
-    const struct runtime_logs_request last = {
-        .runtime_id = id, .tail = 1, .timestamps = true};
+    const struct runtime_logs_request last = {.runtime_id = id, .tail = 1, .timestamps = true};
     runtime_logs(runtime, &last, 0, on_output, on_done, &tail);
     settle();
     cr_assert_str_eq(text_string(&tail.output),
@@ -438,7 +433,8 @@ Test(simulated, is_the_same_in_every_run_of_a_seed)
     }
 }
 
-/* ---- with http, on a real loop ----------------------------------------------------------------- */
+/* ---- with http, on a real loop -----------------------------------------------------------------
+ */
 
 struct client {
     char address[64], requests[512], reply[4096];

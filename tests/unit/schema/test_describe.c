@@ -30,12 +30,12 @@ Test(describe, says_required_default_bounds_and_read_only)
     cr_assert_eq(json_array_size(json_object_get(object, "required")), 1);
     cr_assert_eq(json_integer_value(json_object_get(count, "default")), 1);
     cr_assert_eq(json_integer_value(json_object_get(count, "maximum")), 100);
-    cr_assert(json_is_true(
-        json_object_get(json_object_get(properties, "at"), "readOnly")));
+    cr_assert(json_is_true(json_object_get(json_object_get(properties, "at"), "readOnly")));
     cr_assert_eq(json_array_size(json_object_get(json_object_get(properties, "mode"), "enum")), 3);
-    cr_assert_eq(json_array_size(json_object_get(json_object_get(properties, "extra"), "anyOf")), 2);
-    cr_assert_str_eq(json_string_value(json_object_get(json_object_get(properties, "limits"),
-                                                       "description")),
-                     "What it may take.");
+    cr_assert_eq(json_array_size(json_object_get(json_object_get(properties, "extra"), "anyOf")),
+                 2);
+    cr_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(properties, "limits"), "description")),
+        "What it may take.");
     json_decref(object);
 }

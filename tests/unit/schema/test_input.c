@@ -102,8 +102,9 @@ Test(input, each_fault_says_where_what_was_wanted_and_what_was_given)
         {"[]", ": must be an object, not a list"},
         {"{\"name\":null}", "name: must be a string, not null"},
         {"{\"name\":1}", "name: must be a string, not a number"},
-        {"{\"name\":\"A\"}", "name: must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a "
-                             "letter or digit"},
+        {"{\"name\":\"A\"}",
+         "name: must be 1 to 63 of a-z, 0-9 and '-', beginning and ending with a "
+         "letter or digit"},
         {"{\"name\":\"a\",\"conut\":1}", "conut: is not known; did you mean \"count\"?"},
         {"{\"name\":\"a\",\"\":1}", ": is not known"},
         {"{\"name\":\"a\",\"inner\":\"x\"}", "inner: is not known"},
@@ -119,7 +120,8 @@ Test(input, each_fault_says_where_what_was_wanted_and_what_was_given)
         {"{\"name\":\"a\",\"on\":\"true\"}", "on: must be true or false, not a string"},
         {"{\"name\":\"a\",\"on\":1}", "on: must be true or false, not a number"},
         {"{\"name\":\"a\",\"nick\":\"123456789\"}", "nick: must have 0 to 8 bytes, not 9"},
-        {"{\"name\":\"a\",\"note\":\"12345678901234567\"}", "note: must have 0 to 16 bytes, not 17"},
+        {"{\"name\":\"a\",\"note\":\"12345678901234567\"}",
+         "note: must have 0 to 16 bytes, not 17"},
         {"{\"name\":\"a\",\"cpu\":\"1e3\"}",
          "cpu: is no amount of CPU: \"250m\" or cores as a number"},
         {"{\"name\":\"a\",\"cpu\":-1}", "cpu: is no amount of CPU: \"250m\" or cores as a number"},
@@ -128,11 +130,13 @@ Test(input, each_fault_says_where_what_was_wanted_and_what_was_given)
         {"{\"name\":\"a\",\"cpu\":65}", "cpu: must be from 0 to 64"},
         {"{\"name\":\"a\",\"cpu\":\"none\"}",
          "cpu: is no amount of CPU: \"250m\" or cores as a number"},
-        {"{\"name\":\"a\",\"cpu\":[]}", "cpu: must be CPU (\"250m\") or cores as a number, not a list"},
+        {"{\"name\":\"a\",\"cpu\":[]}",
+         "cpu: must be CPU (\"250m\") or cores as a number, not a list"},
         {"{\"name\":\"a\",\"memory\":\"64mb\"}",
          "memory: is no amount of memory: \"64Mi\", \"1G\" or bytes as a number"},
-        {"{\"name\":\"a\",\"memory\":1.5}", "memory: must be memory (\"64Mi\", \"1G\") or bytes, not a "
-                                            "number"},
+        {"{\"name\":\"a\",\"memory\":1.5}",
+         "memory: must be memory (\"64Mi\", \"1G\") or bytes, not a "
+         "number"},
         {"{\"name\":\"a\",\"memory\":-5}",
          "memory: is no amount of memory: \"64Mi\", \"1G\" or bytes as a number"},
         {"{\"name\":\"a\",\"memory\":\"2Ti\"}", "memory: must be from 0 to 1Ti"},
@@ -160,7 +164,8 @@ Test(input, each_fault_says_where_what_was_wanted_and_what_was_given)
         {"{\"name\":\"a\",\"surge\":\"99999999999999999999%\"}",
          "surge: must be a count (0 to 1000000) or a percentage such as \"25%\""},
         {"{\"name\":\"a\",\"port\":0}", "port: must be a port's number (1 to 65535) or its name"},
-        {"{\"name\":\"a\",\"port\":65536}", "port: must be a port's number (1 to 65535) or its name"},
+        {"{\"name\":\"a\",\"port\":65536}",
+         "port: must be a port's number (1 to 65535) or its name"},
         {"{\"name\":\"a\",\"port\":\"80/tcp\"}",
          "port: must be a port's number (1 to 65535) or its name"},
         {"{\"name\":\"a\",\"limits\":null}", "limits: must be an object, not null"},
@@ -190,7 +195,8 @@ Test(input, each_fault_says_where_what_was_wanted_and_what_was_given)
          "ending with a letter or digit"},
         {"{\"name\":\"a\",\"raw\":[]}", "raw: must be an object, not a list"},
         {"{\"count\":200,\"on\":3,\"zzz\":1,\"parts\":[{}]}",
-         "count: must be from 0 to 100\non: must be true or false, not a number\nzzz: is not known\n"
+         "count: must be from 0 to 100\non: must be true or false, not a number\nzzz: is not "
+         "known\n"
          "parts[0].name: is required\nname: is required"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -199,7 +205,8 @@ Test(input, each_fault_says_where_what_was_wanted_and_what_was_given)
 
 Test(input, what_get_returns_can_be_put_back)
 {
-    expect("{\"name\":\"a\",\"at\":\"2026-01-01T00:00:00.000Z\",\"seen\":4,\"status\":{\"x\":1}}", "");
+    expect("{\"name\":\"a\",\"at\":\"2026-01-01T00:00:00.000Z\",\"seen\":4,\"status\":{\"x\":1}}",
+           "");
     expect("{\"name\":\"a\",\"at\":\"nonsense\",\"seen\":\"?\",\"status\":null}", "");
     struct arena arena = {0};
     struct schema_faults faults = {0};

@@ -9,8 +9,8 @@ static void check_all(schema_check *check, const struct sample *samples, size_t 
 {
     for (size_t i = 0; i < count; i++) {
         char message[256] = "";
-        cr_expect_eq(check(&samples[i].text, message, sizeof message), samples[i].fine, "\"%s\": %s",
-                     samples[i].text, message);
+        cr_expect_eq(check(&samples[i].text, message, sizeof message), samples[i].fine,
+                     "\"%s\": %s", samples[i].text, message);
         cr_expect_eq(*message != 0, !samples[i].fine, "\"%s\"", samples[i].text);
     }
 }
@@ -22,9 +22,9 @@ static void check_all(schema_check *check, const struct sample *samples, size_t 
 Test(names, names)
 {
     static const struct sample samples[] = {
-        {"a", true},    {"a-b", true},  {"0", true},    {A63, true},    {A63 "4", false}, {"", false},
-        {"A", false},   {"-a", false},  {"a-", false},  {"a.b", false}, {"a_b", false},   {"a b", false},
-        {"\xc3\xa4", false}, {"a\n", false}, {"..", false}};
+        {"a", true},    {"a-b", true},  {"0", true},         {A63, true},    {A63 "4", false},
+        {"", false},    {"A", false},   {"-a", false},       {"a-", false},  {"a.b", false},
+        {"a_b", false}, {"a b", false}, {"\xc3\xa4", false}, {"a\n", false}, {"..", false}};
     CHECK_ALL(schema_check_name, samples);
 }
 
@@ -62,29 +62,53 @@ Test(names, images)
 
 Test(names, listen_addresses)
 {
-    static const struct sample samples[] = {
-        {"127.0.0.1:8080", true}, {"0.0.0.0:1", true},     {"[::1]:80", true},  {"[::]:0", true},
-        {"127.0.0.1:65535", true}, {"127.0.0.1:65536", false}, {"127.0.0.1", false}, {":80", false},
-        {"localhost:80", false},  {"::1:80", false},       {"[::1]", false},    {"[]:80", false},
-        {"127.0.0.1:", false},    {"127.0.0.1:-1", false}, {"127.0.0.1:+1", false}, {"127.0.0.1: 1", false},
-        {"1.2.3:80", false},      {"127.0.0.1:80x", false}, {"", false}};
+    static const struct sample samples[] = {{"127.0.0.1:8080", true},
+                                            {"0.0.0.0:1", true},
+                                            {"[::1]:80", true},
+                                            {"[::]:0", true},
+                                            {"127.0.0.1:65535", true},
+                                            {"127.0.0.1:65536", false},
+                                            {"127.0.0.1", false},
+                                            {":80", false},
+                                            {"localhost:80", false},
+                                            {"::1:80", false},
+                                            {"[::1]", false},
+                                            {"[]:80", false},
+                                            {"127.0.0.1:", false},
+                                            {"127.0.0.1:-1", false},
+                                            {"127.0.0.1:+1", false},
+                                            {"127.0.0.1: 1", false},
+                                            {"1.2.3:80", false},
+                                            {"127.0.0.1:80x", false},
+                                            {"", false}};
     CHECK_ALL(schema_check_listen, samples);
 }
 
 Test(names, paths)
 {
-    static const struct sample samples[] = {{"/", true},     {"/healthz?x=1", true}, {"", false},
-                                            {"x", false},    {"/a b", false},        {"/a\r\nX: y", false},
-                                            {"/a\x7f", false}};
+    static const struct sample samples[] = {
+        {"/", true},     {"/healthz?x=1", true}, {"", false},      {"x", false},
+        {"/a b", false}, {"/a\r\nX: y", false},  {"/a\x7f", false}};
     CHECK_ALL(schema_check_path, samples);
 }
 
 Test(names, label_keys)
 {
-    static const struct sample samples[] = {
-        {"a", true},      {"A.b-c_d", true}, {"example.org/a", true}, {A63, true},      {A63 "4", false},
-        {"", false},      {"/a", false},     {"a/", false},           {"a/b/c", false}, {"Example.org/a", false},
-        {"-a", false},    {"a-", false},     {"a b", false},          {"a=b", false},   {"\xc3\xa4", false}};
+    static const struct sample samples[] = {{"a", true},
+                                            {"A.b-c_d", true},
+                                            {"example.org/a", true},
+                                            {A63, true},
+                                            {A63 "4", false},
+                                            {"", false},
+                                            {"/a", false},
+                                            {"a/", false},
+                                            {"a/b/c", false},
+                                            {"Example.org/a", false},
+                                            {"-a", false},
+                                            {"a-", false},
+                                            {"a b", false},
+                                            {"a=b", false},
+                                            {"\xc3\xa4", false}};
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++)
         cr_expect_eq(schema_is_label_key(samples[i].text), samples[i].fine, "\"%s\"",
                      samples[i].text);
@@ -95,10 +119,11 @@ Test(names, selectors_match_labels)
     static const struct map_entry entries[] = {{"app", "web"}, {"empty", ""}, {"zone", "a"}};
     static const struct list labels = {entries, 3};
     static const struct sample samples[] = {
-        {"app=web", true},  {"app==web", true}, {"app=db", false},        {"app!=db", true},
-        {"app!=web", false}, {"app", true},     {"!app", false},          {"!rack", true},
-        {"rack", false},    {"rack!=1", true},  {"app=web,zone=a", true}, {"app=web,zone=b", false},
-        {"empty=", true},   {"app=", false},    {"app=web,!rack,zone", true}};
+        {"app=web", true}, {"app==web", true},       {"app=db", false},
+        {"app!=db", true}, {"app!=web", false},      {"app", true},
+        {"!app", false},   {"!rack", true},          {"rack", false},
+        {"rack!=1", true}, {"app=web,zone=a", true}, {"app=web,zone=b", false},
+        {"empty=", true},  {"app=", false},          {"app=web,!rack,zone", true}};
     struct arena arena = {0};
     for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
         struct selector selector;
@@ -112,8 +137,9 @@ Test(names, selectors_match_labels)
 
 Test(names, nonsense_is_no_selector)
 {
-    static const char *const broken[] = {"",    ",",     "=a",       "!",      "a,,b", "a=b=c", "a b",
-                                         "!a=b", "a!!=b", "a in (b)", "a=b,", "!!a",  "a=!b"};
+    static const char *const broken[] = {"",      ",",   "=a",   "!",     "a,,b",
+                                         "a=b=c", "a b", "!a=b", "a!!=b", "a in (b)",
+                                         "a=b,",  "!!a", "a=!b"};
     struct arena arena = {0};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         struct selector selector;

@@ -41,15 +41,16 @@ static void expect_form(const struct thing *thing, enum schema_form form, const 
 Test(stored, declared_form_is_what_was_given)
 {
     struct thing thing = full();
-    expect_form(&thing, SCHEMA_DECLARED,
-                "{\"note\":\"n\",\"level\":-5,\"name\":\"a-1\",\"nick\":\"b\",\"count\":7,\"maybe\":0,"
-                "\"cpu\":\"250m\",\"memory\":\"64Mi\",\"on\":false,\"open\":true,\"wait\":\"1m30s\","
-                "\"mode\":\"faster\",\"surge\":2,\"port\":\"http\",\"limits\":{\"cpuLimit\":\"4\","
-                "\"memoryLimit\":\"none\"},\"extra\":{\"name\":\"x\",\"port\":1,\"words\":[\"\"]},"
-                "\"parts\":[{\"name\":\"y\",\"port\":80,\"words\":[]},{\"name\":\"z\",\"port\":65535,"
-                "\"words\":[\"p\",\"q\"]}],\"tags\":[\"\xc3\xa4\",\"\xf0\x9f\x98\x80\"],\"env\":{"
-                "\"A\":\"1\",\"b c\":\"=\"},\"labels\":{\"example.org/a\":\"B_1\",\"z\":\"\"},"
-                "\"raw\":{\"k\":[1,null]},\"secret\":\"s\"}");
+    expect_form(
+        &thing, SCHEMA_DECLARED,
+        "{\"note\":\"n\",\"level\":-5,\"name\":\"a-1\",\"nick\":\"b\",\"count\":7,\"maybe\":0,"
+        "\"cpu\":\"250m\",\"memory\":\"64Mi\",\"on\":false,\"open\":true,\"wait\":\"1m30s\","
+        "\"mode\":\"faster\",\"surge\":2,\"port\":\"http\",\"limits\":{\"cpuLimit\":\"4\","
+        "\"memoryLimit\":\"none\"},\"extra\":{\"name\":\"x\",\"port\":1,\"words\":[\"\"]},"
+        "\"parts\":[{\"name\":\"y\",\"port\":80,\"words\":[]},{\"name\":\"z\",\"port\":65535,"
+        "\"words\":[\"p\",\"q\"]}],\"tags\":[\"\xc3\xa4\",\"\xf0\x9f\x98\x80\"],\"env\":{"
+        "\"A\":\"1\",\"b c\":\"=\"},\"labels\":{\"example.org/a\":\"B_1\",\"z\":\"\"},"
+        "\"raw\":{\"k\":[1,null]},\"secret\":\"s\"}");
 }
 
 Test(stored, shown_form_has_no_secret_and_nothing_internal)
@@ -115,23 +116,52 @@ Test(stored, false_null_and_empty_survive_where_the_default_is_another)
 
 Test(stored, malformed_text_is_refused_with_its_place)
 {
-    static const char *const broken[] = {
-        "", "{", "[]", "{\"name\"}", "{\"name\":}", "{\"name\":\"a\"", "{\"name\":\"a\"} x",
-        "{\"name\":\"a\",}", "{\"name\":\"\\q\"}", "{\"name\":\"\\u12\"}", "{\"name\":\"\\ud800\"}",
-        "{\"name\":\"\\u0000\"}", "{\"name\":\"\xff\"}", "{\"name\":\"\n\"}", "{\"name\":\"a\\",
-        "{\"count\":1.5}", "{\"count\":--1}", "{\"count\":99999999999999999999}", "{\"count\":\"1\"}",
-        "{\"on\":1}", "{\"on\":tru}", "{\"mode\":\"warp\"}", "{\"port\":70000}", "{\"surge\":4294967296}",
-        "{\"tags\":[\"a\"", "{\"tags\":{}}", "{\"parts\":[1]}", "{\"env\":{\"b\":\"1\",\"a\":\"2\"}}",
-        "{\"env\":{\"a\":\"1\",\"a\":\"2\"}}", "{\"env\":{\"a\":1}}", "{\"raw\":{\"a\":}}",
-        "{\"limits\":[]}", "{\"extra\":5}", "{\"newer\":{\"a\":[}}",
-        "{\"raw\":{\"k\":[-,null]}}", "{\"raw\":{\"k\":01}}", "{\"raw\":{\"k\":1.}}",
-        "{\"raw\":{\"k\":1e}}", "{\"raw\":{\"k\":+1}}", "{\"raw\":[]}"};
+    static const char *const broken[] = {"",
+                                         "{",
+                                         "[]",
+                                         "{\"name\"}",
+                                         "{\"name\":}",
+                                         "{\"name\":\"a\"",
+                                         "{\"name\":\"a\"} x",
+                                         "{\"name\":\"a\",}",
+                                         "{\"name\":\"\\q\"}",
+                                         "{\"name\":\"\\u12\"}",
+                                         "{\"name\":\"\\ud800\"}",
+                                         "{\"name\":\"\\u0000\"}",
+                                         "{\"name\":\"\xff\"}",
+                                         "{\"name\":\"\n\"}",
+                                         "{\"name\":\"a\\",
+                                         "{\"count\":1.5}",
+                                         "{\"count\":--1}",
+                                         "{\"count\":99999999999999999999}",
+                                         "{\"count\":\"1\"}",
+                                         "{\"on\":1}",
+                                         "{\"on\":tru}",
+                                         "{\"mode\":\"warp\"}",
+                                         "{\"port\":70000}",
+                                         "{\"surge\":4294967296}",
+                                         "{\"tags\":[\"a\"",
+                                         "{\"tags\":{}}",
+                                         "{\"parts\":[1]}",
+                                         "{\"env\":{\"b\":\"1\",\"a\":\"2\"}}",
+                                         "{\"env\":{\"a\":\"1\",\"a\":\"2\"}}",
+                                         "{\"env\":{\"a\":1}}",
+                                         "{\"raw\":{\"a\":}}",
+                                         "{\"limits\":[]}",
+                                         "{\"extra\":5}",
+                                         "{\"newer\":{\"a\":[}}",
+                                         "{\"raw\":{\"k\":[-,null]}}",
+                                         "{\"raw\":{\"k\":01}}",
+                                         "{\"raw\":{\"k\":1.}}",
+                                         "{\"raw\":{\"k\":1e}}",
+                                         "{\"raw\":{\"k\":+1}}",
+                                         "{\"raw\":[]}"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         struct thing thing = {0};
         struct error error = {0};
-        cr_expect_not(schema_read_stored(&thing_type, broken[i], strlen(broken[i]), &arena, &thing,
-                                         &error),
-                      "%s", broken[i]);
+        cr_expect_not(
+            schema_read_stored(&thing_type, broken[i], strlen(broken[i]), &arena, &thing, &error),
+            "%s", broken[i]);
         cr_expect(text_starts_with(error.message, "Thing: ") && strstr(error.message, " at byte "),
                   "%s: %s", broken[i], error.message);
     }
