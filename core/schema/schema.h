@@ -70,7 +70,7 @@ struct list {
 struct map_entry {
     const char *key, *value;
 };
-#define LIST_AT(list, element_type, index) (&((const element_type *)(list).items)[index])
+#define LIST_AT(list, element_type, index) (&((element_type const *)(list).items)[index])
 /* NULL when there is none. */
 const char *map_get(const struct list *map, const char *key);
 
