@@ -96,9 +96,9 @@ Test(command, printing_needs_no_plugin)
 
 Test(command, serves_only_what_was_checked)
 {
-    if (access(PLUGIN_DIR "/balancer-round-robin.so", R_OK) != 0)
-        cr_skip_test("built without the balancer");
-    write_config("stateDir: /tmp/orch-command-never-made\nstore: {plugin: memory}\n"
+    write_config("plugins: {path: [" PLUGIN_DIR ", " TEST_PLUGIN_DIR "]}\n"
+                 "balancer: {default: example, fallback: example}\n"
+                 "stateDir: /tmp/orch-command-never-made\nstore: {plugin: memory}\n"
                  "runtime: {plugin: simulated}\n");
     cr_assert_eq(run(ARGUMENTS("--config", file, "--check-config"), NULL), 0, "%s", faults);
     cr_assert_str_eq(faults, "");
