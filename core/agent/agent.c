@@ -64,7 +64,10 @@ static void take_info(struct agent *agent, const struct orch_runtime_info *info)
 static void info_known(void *argument, orch_status status, const struct error *error,
                        const struct orch_runtime_info *info)
 {
-    struct agent *agent = argument;
+    struct pending *pending = argument;
+    struct agent *agent = pending->agent;
+    pending_end(pending);
+    free(pending);
     if (status != ORCH_OK) {
         agent_runtime_is(agent, false, error->message);
         return;
@@ -73,15 +76,17 @@ static void info_known(void *argument, orch_status status, const struct error *e
         take_info(agent, info);
     agent_runtime_is(agent, true, "");
     report_due(agent);
-    if (agent->full_assignment)
-        observe_start(agent);
+    observe_start(agent);
     observe_want_list(agent);
 }
 
 static void ask_engine(void *argument)
 {
     struct agent *agent = argument;
-    runtime_info(agent->runtime, loop_now_ns(agent->loop) + 5 * NS_PER_SECOND, info_known, agent);
+    struct pending *pending = memory_alloc(sizeof *pending);
+    pending_add(agent, pending);
+    pending->call = runtime_info(agent->runtime, loop_now_ns(agent->loop) + 5 * NS_PER_SECOND,
+                                 info_known, pending);
 }
 
 struct agent *agent_create(const struct agent_config *config, struct error *error)
@@ -100,6 +105,7 @@ struct agent *agent_create(const struct agent_config *config, struct error *erro
     loop_timer_init(&agent->report_timer, agent->loop, "report", report_due, agent);
     loop_timer_init(&agent->heartbeat, agent->loop, "heartbeat", heartbeat_due, agent);
     table_init(agent);
+    observe_init(agent);
     keep_load(agent);
     loop_timer_start(&agent->info_timer, 0);
     loop_timer_start(&agent->heartbeat, agent->config.heartbeat_ns);
@@ -135,7 +141,7 @@ void agent_attach(struct agent *agent, struct link_end *take_end)
         link_close(agent->link);
     agent->link = take_end;
     agent->introduced = agent->full_sent = false;
-    agent->table_acknowledged = 0;
+    agent->table_acknowledged = agent->table_version = 0; /* the server counts anew */
     agent->version_count = 0;
     link_set_receiver(
         take_end, (struct link_receiver){.message = received, .closed = closed, .argument = agent});
@@ -148,6 +154,7 @@ void agent_destroy(struct agent *agent)
     if (!agent)
         return;
     observe_stop(agent);
+    pending_drop_all(agent);
     stray_finish_all(agent);
     loop_timer_stop(&agent->info_timer);
     if (agent->config.feed)
@@ -158,6 +165,7 @@ void agent_destroy(struct agent *agent)
     {
         unit_destroy(unit);
     }
+    template_free_all(agent);
     table_finish(agent);
     report_finish(agent);
     keep_finish(agent);

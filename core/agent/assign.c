@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static void change(struct unit *unit, const struct assigned_container *assigned)
+static void change(struct unit *unit, const struct assigned_container *assigned, uint64_t saved_by)
 {
+    if (unit->wanted_incarnation < assigned->incarnation || unit->phase == UNIT_UNKNOWN)
+        unit->saved_by = saved_by;
     unit->intent = assigned->intent;
     if (assigned->incarnation > unit->wanted_incarnation)
         unit->wanted_incarnation = assigned->incarnation;
@@ -14,12 +16,13 @@ static void change(struct unit *unit, const struct assigned_container *assigned)
         unit->restarts = assigned->restarts;
 }
 
-static void take_container(struct agent *agent, const struct assigned_container *assigned)
+static void take_container(struct agent *agent, const struct assigned_container *assigned,
+                           uint64_t saved_by)
 {
     struct unit *unit = agent_unit(agent, assigned->id);
     struct template *template = template_find(agent, assigned->template_id);
     if (unit) {
-        change(unit, assigned);
+        change(unit, assigned, saved_by);
         return;
     }
     if (!template) {
@@ -28,11 +31,14 @@ static void take_container(struct agent *agent, const struct assigned_container 
     }
     unit = unit_create(agent, assigned);
     unit->template = template;
+    unit->saved_by = saved_by;
     template->users++;
     if (assigned->failed)
         unit->phase = UNIT_FAILED;
     else if (agent->listed && assigned->incarnation <= 1)
         unit->phase = UNIT_NEW; /* the engine can't have it yet */
+    else if (agent->listed)
+        observe_want_list(agent); /* it may be there */
     report_unit(unit);
 }
 
@@ -44,9 +50,14 @@ static bool names(const struct assignment *assignment, const char *id)
     return false;
 }
 
-/* No record wants it any more: what is left of it is found by the next list and removed. */
+/* No record wants it any more: what is left of it is found by the next list and removed. One newer
+ * than the state (a restored backup) is left as it is; the next list raises the alarm. */
 static void forget(struct agent *agent, struct unit *unit)
 {
+    if (unit->seq > agent->store_seq && !unit->call) {
+        unit_destroy(unit);
+        return;
+    }
     if (unit->call || unit->phase == UNIT_MAKING || unit->phase == UNIT_RUNNING) {
         unit->intent = ASSIGNED_STOP;
         return;
@@ -73,46 +84,59 @@ static void forget_absent(struct agent *agent, const struct assignment *assignme
     }
 }
 
-static void keep_before_acting(struct agent *agent)
+static void change_cluster(struct agent *agent, const char *cluster)
 {
-    uint64_t number = keep_save(agent);
     struct unit *unit, *next;
     HASH_ITER(hh, agent->units, unit, next)
     {
-        if (unit->phase == UNIT_UNKNOWN || unit->phase == UNIT_NEW)
-            unit->saved_by = number;
+        unit_destroy(unit); /* another cluster's containers are never touched */
+    }
+    observe_stop(agent);
+    snprintf(agent->cluster, sizeof agent->cluster, "%s", cluster);
+    agent->fence = 0;
+    agent->listed = agent->full_assignment = false;
+}
+
+/* Removed behind our back, and the server did not hear of it: it still wants that very record. */
+static void revive(struct agent *agent)
+{
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (unit->phase == UNIT_VANISHED && unit->intent == ASSIGNED_RUN)
+            unit_revive(unit);
     }
 }
 
 void assign_take(struct agent *agent, const struct assignment *assignment)
 {
-    if (!assignment->cluster || assignment->fence < agent->fence) {
+    if (!assignment->cluster)
+        return; /* every server tells */
+    bool other = strcmp(agent->cluster, assignment->cluster) != 0;
+    if (!other && assignment->fence < agent->fence) {
         LOG_WARN("an assignment of a server that has been replaced is ignored",
                  LOG_INT("fence", assignment->fence));
         return;
     }
-    if (strcmp(agent->cluster, assignment->cluster) != 0) {
-        struct unit *unit, *next; /* another cluster's containers are never touched */
-        HASH_ITER(hh, agent->units, unit, next)
-        {
-            unit_destroy(unit);
-        }
-        snprintf(agent->cluster, sizeof agent->cluster, "%s", assignment->cluster);
-        agent->listed = false;
-    }
+    if (other)
+        change_cluster(agent, assignment->cluster);
     agent->fence = assignment->fence;
     agent->assignment_version = assignment->version;
-    if (assignment->store_seq > agent->store_seq)
-        agent->store_seq = assignment->store_seq;
+    agent->store_seq = assignment->store_seq; /* lower than before: a restored backup */
+    uint64_t saved_by = keep_save(agent);     /* of what follows, at the end of this turn */
     for (uint32_t i = 0; i < assignment->templates.count; i++)
         template_put(agent, LIST_AT(assignment->templates, struct assigned_template, i));
     for (uint32_t i = 0; i < assignment->containers.count; i++)
-        take_container(agent, LIST_AT(assignment->containers, struct assigned_container, i));
+        take_container(agent, LIST_AT(assignment->containers, struct assigned_container, i),
+                       saved_by);
     forget_absent(agent, assignment);
-    keep_before_acting(agent);
+    if (assignment->full)
+        revive(agent);
     bool first = assignment->full && !agent->full_assignment;
     agent->full_assignment = agent->full_assignment || assignment->full;
-    if (first)
+    if (first) {
         observe_start(agent);
+        observe_want_list(agent); /* the first that strays are judged by */
+    }
     agent_look_all(agent);
 }

@@ -19,6 +19,14 @@
 #define LABEL_DEPLOYMENT "orchestrator.deployment"
 #define LABEL_SLOT "orchestrator.slot"
 
+/* A call to the runtime that is under way: the first member of what its callback is given. */
+struct pending {
+    struct pending *next, **link;
+    struct agent *agent;
+    uint64_t call;
+    void (*drop)(struct pending *pending); /* frees it when it is abandoned; NULL: free() */
+};
+
 /* A template as assigned, and its image. Counted by its units. */
 enum image_state { IMAGE_UNKNOWN = 1, IMAGE_PULLING, IMAGE_RESOLVED, IMAGE_FAILED };
 struct template
@@ -65,6 +73,8 @@ struct unit {
     bool ready;
     bool stop_then_restart; /* a liveness failure or a restart asked for: stop, then make anew */
     bool dirty;             /* to be reported */
+    bool touched;           /* the engine spoke of it while it was being made */
+    bool end_told;          /* this end is known to the server, from before a restart of ours */
     struct health *health;
     struct backoff backoff;
     bool ever_ready;
@@ -73,8 +83,9 @@ struct unit {
     struct loop_timer restart;
     enum unit_call call; /* queued or under way */
     struct unit *next_call;
-    uint64_t born_list; /* lists begun up to this one may not know it yet */
-    uint32_t start_failures;
+    uint64_t changed_list; /* complete lists begun up to this one may not know its present state */
+    uint64_t seen_list;    /* the last complete list that it was in */
+    uint32_t start_failures, call_failures;
     char id[80], runtime_id[80], previous_id[80], address[48], reason[48], message[240];
 };
 
@@ -84,15 +95,12 @@ struct table_entry {
     struct arena arena;
     struct published_service service;
     bool dirty;
-    char name[64];
+    bool listener_known, listener_dirty, listening; /* what the proxy said of its listener */
+    char name[64], listener_message[160];
 };
 struct drained_note {
     struct drained_note *next;
     struct reported_drain drain; /* strings owned */
-};
-struct listener_note {
-    struct listener_note *next;
-    struct reported_listener listener;
 };
 struct figure {
     UT_hash_handle hh;
@@ -111,7 +119,7 @@ struct agent {
     struct loop *loop;
     struct runtime *runtime;
     struct link_end *link;
-    bool attached, full_assignment, listed, runtime_up, introduced, full_sent, destroyed;
+    bool full_assignment, listed, runtime_up, introduced, full_sent;
     char runtime_message[240];
     struct node node; /* what it says of its host */
     struct arena node_arena;
@@ -124,19 +132,25 @@ struct agent {
     /* calls */
     struct unit *calls, *calls_last;
     uint32_t calls_in_flight, makes_left; /* makes queued or under way */
+    bool pumping;
+    struct pending *pending;
     /* observing */
     uint64_t list_id, list_count, events_id;
     bool list_wanted;
-    uint64_t list_wanted_since_ns, partial_lists;
-    struct loop_timer list_timer, events_timer, info_timer;
+    uint64_t list_wanted_since_ns;
+    struct text touched; /* runtime ids to be asked for, each terminated by a NUL */
+    bool asking;
+    struct loop_timer list_timer, events_timer, info_timer, ask_timer;
     struct stray *strays;
+    uint32_t stray_count;
+    bool strays_left; /* the brake held some back: list again when those under way are gone */
     /* keeping */
     uint64_t save_wanted, save_done;
     struct saving *saving;
     struct loop_timer save_timer;
     /* tables */
     struct table_entry *table;
-    int64_t table_version, table_acknowledged, table_fence;
+    int64_t table_version, table_acknowledged;
     uint64_t feed_version, feed_acknowledged;
     struct version_map {
         uint64_t feed;
@@ -149,7 +163,6 @@ struct agent {
     struct loop_timer report_timer, heartbeat;
     bool report_dirty;
     struct drained_note *drained;
-    struct listener_note *listeners;
     struct figure *figures;
     struct end_note *end_notes;
     struct text gone; /* ids, each terminated by a NUL */
@@ -159,13 +172,15 @@ struct agent {
 struct unit *unit_create(struct agent *agent, const struct assigned_container *assigned);
 void unit_destroy(struct unit *unit);
 void unit_look(struct unit *unit); /* the next step; none when all is as wanted */
-void unit_observe(struct unit *unit, const struct orch_container_view *view);
+/* `list`: the number of the complete list that said so; 0: of one about this container. */
+void unit_observe(struct unit *unit, const struct orch_container_view *view, uint64_t list);
 void unit_absent(struct unit *unit); /* a list that must know it does not */
 void unit_set(struct unit *unit, enum unit_phase phase, const char *reason, const char *message);
 void unit_made(struct unit *unit, const struct orch_started *started);
 void unit_make_failed(struct unit *unit, orch_status status, const char *message);
 void unit_stopped(struct unit *unit);
 void unit_removed(struct unit *unit);
+void unit_revive(struct unit *unit); /* vanished, and wanted again */
 const struct container_template *unit_template(const struct unit *unit);
 uint8_t unit_state(const struct unit *unit); /* enum container_state */
 
@@ -173,7 +188,11 @@ uint8_t unit_state(const struct unit *unit); /* enum container_state */
 void call_queue(struct unit *unit, enum unit_call call);
 void call_unqueue(struct unit *unit);
 void call_pump(struct agent *agent);
+void pending_add(struct agent *agent, struct pending *pending);
+void pending_end(struct pending *pending); /* its callback has come */
+void pending_drop_all(struct agent *agent);
 void stray_remove(struct agent *agent, const char *runtime_id, bool running);
+bool stray_brake(struct agent *agent); /* true: no more at a time; a list follows */
 void stray_finish_all(struct agent *agent);
 
 /* images.c */
@@ -181,12 +200,14 @@ bool image_resolved(struct template *template); /* begins to resolve it if need 
 struct template *template_find(struct agent *agent, const char *id);
 struct template *template_put(struct agent *agent, const struct assigned_template *data);
 void template_release(struct template *template);
+void template_free_all(struct agent *agent);
 
 /* observe.c */
-void observe_start(struct agent *agent);
+void observe_init(struct agent *agent);
+void observe_start(struct agent *agent); /* once the cluster is known */
 void observe_stop(struct agent *agent);
 void observe_want_list(struct agent *agent);
-void observe_one(struct agent *agent, const char *runtime_id);
+void observe_one(struct agent *agent, const char *runtime_id); /* with others of this turn */
 
 /* keep.c */
 void keep_load(struct agent *agent);

@@ -16,6 +16,7 @@
 struct kept_container {
     struct assigned_container assigned;
     int64_t started_at_ms, backoff_ns;
+    int64_t ended_at_ms, next_start_at_ms, exit_code; /* of an end that waits for its restart */
     bool ready;
 };
 struct kept {
@@ -33,6 +34,13 @@ static const struct field kept_container_fields[] = {
      .object = &assigned_container_type},
     {.name = "startedAt", .kind = FIELD_TIME, .offset = AT(started_at_ms)},
     {.name = "backoff", .kind = FIELD_INT, .offset = AT(backoff_ns)},
+    {.name = "endedAt", .kind = FIELD_TIME, .offset = AT(ended_at_ms)},
+    {.name = "nextStart", .kind = FIELD_TIME, .offset = AT(next_start_at_ms)},
+    {.name = "exitCode",
+     .kind = FIELD_INT,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(exit_code),
+     .initial = "null"},
     {.name = "ready", .kind = FIELD_BOOL, .offset = AT(ready)},
 };
 #undef AT
@@ -67,6 +75,28 @@ struct saving {
     int fault;
 };
 
+static struct kept_container kept_of(const struct unit *unit)
+{
+    bool ended = unit->phase == UNIT_ENDED || (unit->phase == UNIT_UNKNOWN && unit->end_told);
+    return (struct kept_container){.assigned = {.id = unit->id,
+                                                .template_id = unit->template->id,
+                                                .slot = unit->slot,
+                                                .revision = unit->revision,
+                                                .ports = unit->ports,
+                                                .incarnation = unit->incarnation,
+                                                .restarts = unit->restarts,
+                                                .seq = unit->seq,
+                                                .intent = unit->intent,
+                                                .failed = unit->phase == UNIT_FAILED},
+                                   .started_at_ms = unit->started_at_ms,
+                                   .backoff_ns = (int64_t)unit->backoff.wait_ns,
+                                   .ended_at_ms = ended ? unit->finished_at_ms : 0,
+                                   .next_start_at_ms = ended ? unit->next_start_at_ms : 0,
+                                   .exit_code = ended ? unit->exit_code : NUMBER_NULL,
+                                   .ready =
+                                       unit->phase == UNIT_UNKNOWN ? unit->was_ready : unit->ready};
+}
+
 static void fill(struct agent *agent, struct text *out)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
@@ -88,20 +118,7 @@ static void fill(struct agent *agent, struct text *out)
     }
     HASH_ITER(hh, agent->units, unit, next_unit)
     {
-        containers[kept.containers.count++] =
-            (struct kept_container){.assigned = {.id = unit->id,
-                                                 .template_id = unit->template->id,
-                                                 .slot = unit->slot,
-                                                 .revision = unit->revision,
-                                                 .ports = unit->ports,
-                                                 .incarnation = unit->incarnation,
-                                                 .restarts = unit->restarts,
-                                                 .seq = unit->seq,
-                                                 .intent = unit->intent,
-                                                 .failed = unit->phase == UNIT_FAILED},
-                                    .started_at_ms = unit->started_at_ms,
-                                    .backoff_ns = (int64_t)unit->backoff.wait_ns,
-                                    .ready = unit->ready};
+        containers[kept.containers.count++] = kept_of(unit);
     }
     schema_write(&kept_type, &kept, SCHEMA_STORED, out);
 }
@@ -242,6 +259,10 @@ static void take_kept(struct agent *agent, const struct kept *kept)
         unit->started_at_ms = entry->started_at_ms;
         unit->backoff.wait_ns = (uint64_t)entry->backoff_ns;
         unit->was_ready = entry->ready;
+        unit->finished_at_ms = entry->ended_at_ms;
+        unit->next_start_at_ms = entry->next_start_at_ms;
+        unit->exit_code = entry->exit_code;
+        unit->end_told = entry->ended_at_ms != 0;
         if (entry->assigned.failed)
             unit->phase = UNIT_FAILED;
     }

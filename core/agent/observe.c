@@ -10,9 +10,8 @@
 enum { LIST_BURST_MS = 500 };
 
 struct list_note {
-    struct agent *agent;
-    uint64_t number; /* of complete lists; 0: of one container */
-    char runtime_id[80];
+    struct pending pending; /* first */
+    uint64_t number;        /* of complete lists */
 };
 
 static const char *label_of(const struct orch_container_view *view, const char *key)
@@ -41,45 +40,52 @@ static void take_stray(struct agent *agent, const struct orch_container_view *vi
                   LOG_STR("container", id), LOG_STR("seq", seq));
         return;
     }
+    if (stray_brake(agent))
+        return;
     LOG_INFO("removing a container that no record wants", LOG_STR("container", id),
              LOG_STR("runtimeId", view->runtime_id.ptr));
     stray_remove(agent, view->runtime_id.ptr, view->state == ORCH_CONTAINER_RUNNING);
 }
 
-static void take_view(struct agent *agent, const struct orch_container_view *view)
+/* Before the first look at a unit the engine may have a later incarnation of it than is known here
+ * (our file was lost): that one is adopted, not doubled. */
+static void find_latest(struct agent *agent, const struct orch_container_view *view)
+{
+    const char *id = label_of(view, LABEL_CONTAINER);
+    const char *incarnation = label_of(view, LABEL_INCARNATION);
+    struct unit *unit = id && incarnation && is_ours(agent, view) ? agent_unit(agent, id) : NULL;
+    if (!unit || unit->phase != UNIT_UNKNOWN)
+        return;
+    int64_t found = strtoll(incarnation, NULL, 10);
+    if (found <= unit->incarnation)
+        return;
+    unit->incarnation = found;
+    if (unit->wanted_incarnation < found)
+        unit->wanted_incarnation = found;
+}
+
+static void take_view(struct agent *agent, const struct orch_container_view *view, uint64_t list)
 {
     const char *id = label_of(view, LABEL_CONTAINER);
     const char *incarnation = label_of(view, LABEL_INCARNATION);
     if (!is_ours(agent, view) || !id || !incarnation)
         return;
     struct unit *unit = agent_unit(agent, id);
-    if (unit && strtoll(incarnation, NULL, 10) == unit->incarnation)
-        unit_observe(unit, view);
-    else if (!unit || (strcmp(unit->previous_id, view->runtime_id.ptr) != 0 &&
-                       unit->phase != UNIT_UNKNOWN && unit->phase != UNIT_MAKING))
+    if (unit && strtoll(incarnation, NULL, 10) == unit->incarnation) {
+        unit->seen_list = list ? list : unit->seen_list;
+        unit_observe(unit, view, list);
+    } else if (!unit || (strcmp(unit->previous_id, view->runtime_id.ptr) != 0 &&
+                         unit->phase != UNIT_UNKNOWN && unit->phase != UNIT_MAKING)) {
         take_stray(agent, view);
-}
-
-static bool list_has(const struct orch_container_view *views, uint32_t count,
-                     const struct unit *unit)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const char *id = label_of(&views[i], LABEL_CONTAINER);
-        const char *incarnation = label_of(&views[i], LABEL_INCARNATION);
-        if (id && incarnation && strcmp(id, unit->id) == 0 &&
-            strtoll(incarnation, NULL, 10) == unit->incarnation)
-            return true;
     }
-    return false;
 }
 
-static void take_absent(struct agent *agent, const struct orch_container_view *views,
-                        uint32_t count, uint64_t number)
+static void take_absent(struct agent *agent, uint64_t number)
 {
     struct unit *unit, *next;
     HASH_ITER(hh, agent->units, unit, next)
     {
-        if (unit->born_list < number && !list_has(views, count, unit))
+        if (unit->changed_list < number && unit->seen_list != number)
             unit_absent(unit);
     }
 }
@@ -90,8 +96,9 @@ static void listed(void *argument, orch_status status, const struct error *error
                    const struct orch_container_view *views, uint32_t count)
 {
     struct list_note *note = argument;
-    struct agent *agent = note->agent;
+    struct agent *agent = note->pending.agent;
     uint64_t number = note->number;
+    pending_end(&note->pending);
     free(note);
     agent->list_id = 0;
     if (status != ORCH_OK) {
@@ -100,12 +107,13 @@ static void listed(void *argument, orch_status status, const struct error *error
     }
     agent_runtime_is(agent, true, "");
     for (uint32_t i = 0; i < count; i++)
-        take_view(agent, &views[i]);
-    take_absent(agent, views, count, number);
+        find_latest(agent, &views[i]);
+    for (uint32_t i = 0; i < count; i++)
+        take_view(agent, &views[i], number);
+    take_absent(agent, number);
     if (!agent->listed && agent->full_assignment)
         agent->listed = true;
     report_arrange(agent);
-    agent->list_timer.fire = want_again;
     if (!loop_timer_armed(&agent->list_timer))
         loop_timer_start(&agent->list_timer, agent->config.relist_ns);
     if (agent->list_wanted)
@@ -117,12 +125,13 @@ static void start_list(struct agent *agent)
     struct list_note *note = memory_alloc(sizeof *note);
     struct orch_pair label = {{LABEL_CLUSTER, strlen(LABEL_CLUSTER)},
                               {agent->cluster, strlen(agent->cluster)}};
-    note->agent = agent;
+    pending_add(agent, &note->pending);
     note->number = ++agent->list_count;
     agent->list_wanted = false;
     loop_timer_stop(&agent->list_timer);
     agent->list_id = runtime_list(agent->runtime, &label, 1, NULL, 0,
                                   loop_now_ns(agent->loop) + 10 * NS_PER_SECOND, listed, note);
+    note->pending.call = agent->list_id;
 }
 
 static void want_again(void *argument)
@@ -148,40 +157,112 @@ void observe_want_list(struct agent *agent)
         start_list(agent);
         return;
     }
-    agent->list_timer.fire = want_again;
     loop_timer_start(&agent->list_timer, LIST_BURST_MS * NS_PER_MS - waited);
 }
 
-/* -- one container -- */
+/* -- some containers, at once: an exit must not wait for its turn -- */
 
-static void listed_one(void *argument, orch_status status, const struct error *error,
-                       const struct orch_container_view *views, uint32_t count)
+struct ask_note {
+    struct pending pending; /* first */
+    struct text ids;        /* each terminated by a NUL */
+};
+enum { ASK_AT_A_TIME = 256 }; /* more: a complete list is cheaper */
+
+static void drop_ask(struct pending *pending)
 {
-    struct list_note *note = argument;
-    struct agent *agent = note->agent;
-    struct unit *unit, *next;
-    (void)error;
-    for (uint32_t i = 0; status == ORCH_OK && i < count; i++)
-        take_view(agent, &views[i]);
-    if (status == ORCH_OK && !count)
-        HASH_ITER(hh, agent->units, unit, next)
-        {
-            if (strcmp(unit->runtime_id, note->runtime_id) == 0)
-                unit_absent(unit);
-        }
+    struct ask_note *note = (struct ask_note *)pending;
+    text_finish(&note->ids);
     free(note);
+}
+
+static bool views_have(const struct orch_container_view *views, uint32_t count, const char *id)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(views[i].runtime_id.ptr, id) == 0)
+            return true;
+    return false;
+}
+
+static struct unit *find_by_runtime_id(struct agent *agent, const char *runtime_id)
+{
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (strcmp(unit->runtime_id, runtime_id) == 0)
+            return unit;
+    }
+    return NULL;
+}
+
+static void answered(void *argument, orch_status status, const struct error *error,
+                     const struct orch_container_view *views, uint32_t count)
+{
+    struct ask_note *note = argument;
+    struct agent *agent = note->pending.agent;
+    (void)error;
+    pending_end(&note->pending);
+    agent->asking = false;
+    for (uint32_t i = 0; status == ORCH_OK && i < count; i++)
+        take_view(agent, &views[i], 0);
+    for (size_t at = 0; status == ORCH_OK && at < note->ids.length;) {
+        const char *id = note->ids.data + at;
+        struct unit *unit = views_have(views, count, id) ? NULL : find_by_runtime_id(agent, id);
+        if (unit)
+            unit_absent(unit);
+        at += strlen(id) + 1;
+    }
+    if (status != ORCH_OK)
+        observe_want_list(agent);
+    if (agent->touched.length)
+        loop_timer_start(&agent->ask_timer, 0);
+    drop_ask(&note->pending);
+}
+
+static void ask(void *argument)
+{
+    struct agent *agent = argument;
+    const char *ids[ASK_AT_A_TIME];
+    uint32_t count = 0;
+    struct orch_pair label = {{LABEL_CLUSTER, strlen(LABEL_CLUSTER)},
+                              {agent->cluster, strlen(agent->cluster)}};
+    if (agent->asking || !agent->touched.length)
+        return;
+    struct ask_note *note = memory_alloc(sizeof *note);
+    note->ids = agent->touched;
+    note->pending.drop = drop_ask;
+    agent->touched = (struct text){0};
+    for (size_t at = 0; at < note->ids.length && count < ASK_AT_A_TIME;
+         at += strlen(note->ids.data + at) + 1)
+        ids[count++] = note->ids.data + at;
+    agent->asking = true;
+    pending_add(agent, &note->pending);
+    note->pending.call = runtime_list(agent->runtime, &label, 1, ids, count,
+                                      loop_now_ns(agent->loop) + 5 * NS_PER_SECOND, answered, note);
+}
+
+static bool is_asked(const struct agent *agent, const char *runtime_id, uint32_t *count)
+{
+    *count = 0;
+    for (size_t at = 0; at < agent->touched.length; at += strlen(agent->touched.data + at) + 1) {
+        if (strcmp(agent->touched.data + at, runtime_id) == 0)
+            return true;
+        ++*count;
+    }
+    return false;
 }
 
 void observe_one(struct agent *agent, const char *runtime_id)
 {
-    struct list_note *note = memory_alloc(sizeof *note);
-    struct orch_pair label = {{LABEL_CLUSTER, strlen(LABEL_CLUSTER)},
-                              {agent->cluster, strlen(agent->cluster)}};
-    const char *ids[] = {runtime_id};
-    note->agent = agent;
-    snprintf(note->runtime_id, sizeof note->runtime_id, "%s", runtime_id);
-    runtime_list(agent->runtime, &label, 1, ids, 1, loop_now_ns(agent->loop) + 5 * NS_PER_SECOND,
-                 listed_one, note);
+    uint32_t count;
+    if (is_asked(agent, runtime_id, &count))
+        return;
+    if (count == ASK_AT_A_TIME) {
+        observe_want_list(agent);
+        return;
+    }
+    text_append(&agent->touched, runtime_id, strlen(runtime_id) + 1);
+    if (!agent->asking && !loop_timer_armed(&agent->ask_timer))
+        loop_timer_start(&agent->ask_timer, 0);
 }
 
 /* -- events -- */
@@ -189,18 +270,15 @@ void observe_one(struct agent *agent, const char *runtime_id)
 static void event(void *argument, const char *runtime_id)
 {
     struct agent *agent = argument;
-    struct unit *unit, *next;
-    if (!runtime_id) {
+    struct unit *unit = runtime_id ? find_by_runtime_id(agent, runtime_id) : NULL;
+    if (!runtime_id)
         observe_want_list(agent);
-        return;
-    }
-    HASH_ITER(hh, agent->units, unit, next)
-    {
-        /* What we are doing to it ourselves is no news. */
-        if (strcmp(unit->runtime_id, runtime_id) == 0 && unit->phase == UNIT_RUNNING &&
-            unit->address[0])
-            observe_one(agent, runtime_id);
-    }
+    else if (unit && unit->phase == UNIT_MAKING)
+        unit->touched = true; /* looked at once it is made */
+    else if (unit && unit->phase == UNIT_RUNNING && unit->address[0])
+        observe_one(agent, runtime_id);
+    else if (unit && unit->phase == UNIT_RUNNING)
+        observe_want_list(agent); /* its address is waited for anyway */
 }
 
 static void open_events(void *argument);
@@ -209,7 +287,7 @@ static void events_ended(void *argument, orch_status status, const struct error 
 {
     struct agent *agent = argument;
     (void)status;
-    (void)error;
+    (void)error; /* a cut stream is no fault; the list after it tells how the engine is */
     agent->events_id = 0;
     loop_timer_start(&agent->events_timer,
                      NS_PER_SECOND / 4 + loop_random(agent->loop) % NS_PER_SECOND);
@@ -226,19 +304,26 @@ static void open_events(void *argument)
     observe_want_list(agent);
 }
 
+void observe_init(struct agent *agent)
+{
+    loop_timer_init(&agent->events_timer, agent->loop, "events", open_events, agent);
+    loop_timer_init(&agent->list_timer, agent->loop, "list", want_again, agent);
+    loop_timer_init(&agent->ask_timer, agent->loop, "ask", ask, agent);
+}
+
 void observe_start(struct agent *agent)
 {
-    if (!agent->events_timer.loop) {
-        loop_timer_init(&agent->events_timer, agent->loop, "events", open_events, agent);
-        loop_timer_init(&agent->list_timer, agent->loop, "list", want_again, agent);
-    }
-    open_events(agent);
+    if (!loop_timer_armed(&agent->events_timer))
+        open_events(agent);
 }
 
 void observe_stop(struct agent *agent)
 {
     loop_timer_stop(&agent->events_timer);
     loop_timer_stop(&agent->list_timer);
+    loop_timer_stop(&agent->ask_timer);
+    text_finish(&agent->touched);
     if (agent->events_id)
         runtime_abandon(agent->runtime, agent->events_id);
+    agent->events_id = 0;
 }

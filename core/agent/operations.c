@@ -16,33 +16,34 @@ struct stray {
     char runtime_id[80];
 };
 
-/* A unit may end while its call is under way (the daemon closes): calls carry a note that outlives
- * it, by name. */
+/* A unit may go while its call is under way: calls carry a note that outlives it, by name. */
 struct call_note {
-    struct agent *agent;
+    struct pending pending; /* first */
+    enum unit_call call;
     char id[80];
 };
+enum { STRAYS_AT_A_TIME = 8 };
 
 static struct call_note *make_note(struct unit *unit)
 {
     struct call_note *note = memory_alloc(sizeof *note);
-    note->agent = unit->agent;
+    note->call = unit->call;
     snprintf(note->id, sizeof note->id, "%s", unit->id);
+    pending_add(unit->agent, &note->pending);
     return note;
 }
 
 /* The call is over: its unit, or NULL when that has gone. Frees the note. */
 static struct unit *call_over(struct call_note *note)
 {
-    struct agent *agent = note->agent;
+    struct agent *agent = note->pending.agent;
     struct unit *unit = agent_unit(agent, note->id);
-    free(note);
     agent->calls_in_flight--;
-    if (unit) {
-        if (unit->call == CALL_MAKE)
-            agent->makes_left--;
+    agent->makes_left -= note->call == CALL_MAKE;
+    if (unit)
         unit->call = CALL_NONE;
-    }
+    pending_end(&note->pending);
+    free(note);
     return unit;
 }
 
@@ -51,7 +52,7 @@ static struct unit *call_over(struct call_note *note)
 static void started(void *argument, orch_status status, const struct error *error,
                     const struct orch_started *result)
 {
-    struct agent *agent = ((struct call_note *)argument)->agent;
+    struct agent *agent = ((struct call_note *)argument)->pending.agent;
     struct unit *unit = call_over(argument);
     if (unit && status == ORCH_OK)
         unit_made(unit, result);
@@ -64,18 +65,19 @@ static void created(void *argument, orch_status status, const struct error *erro
                     const char *runtime_id)
 {
     struct call_note *note = argument;
-    struct agent *agent = note->agent;
+    struct agent *agent = note->pending.agent;
     struct unit *unit = agent_unit(agent, note->id);
     if (status != ORCH_OK || !unit) {
         unit = call_over(note);
         if (unit)
-            unit_make_failed(unit, status, error->message);
+            unit_make_failed(unit, status, error ? error->message : "");
         call_pump(agent);
         return;
     }
     snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", runtime_id);
-    runtime_start(agent->runtime, unit->runtime_id, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND,
-                  started, note);
+    note->pending.call =
+        runtime_start(agent->runtime, unit->runtime_id,
+                      loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, started, note);
 }
 
 static struct orch_str str(const char *string)
@@ -183,39 +185,53 @@ static void make(struct unit *unit)
         .memory_limit_bytes = positive(resources_memory_limit(&template->resources)),
         .pids_limit = positive(template->resources.pids_limit)};
     unit_set(unit, UNIT_MAKING, "", "");
-    runtime_create_container(agent->runtime, &task, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND,
-                             created, make_note(unit));
+    unit->touched = false;
+    struct call_note *note = make_note(unit);
+    note->pending.call = runtime_create_container(
+        agent->runtime, &task, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, created, note);
 }
 
 /* -- stopping and removing -- */
 
+/* A call that failed is tried again after a pause of this one container's own. */
+static void try_later(struct unit *unit, enum unit_phase phase, orch_status status,
+                      const char *message)
+{
+    uint64_t wait_ns = NS_PER_SECOND;
+    for (uint32_t i = 0; i < unit->call_failures && wait_ns < 30 * NS_PER_SECOND; i++)
+        wait_ns *= 2;
+    unit->call_failures++;
+    LOG_WARN("a container could not be stopped or removed; it is tried again",
+             LOG_STR("container", unit->id), LOG_STR("error", message));
+    if (status == ORCH_E_UNAVAILABLE)
+        agent_runtime_is(unit->agent, false, message);
+    unit->phase = phase;
+    snprintf(unit->message, sizeof unit->message, "%s", message);
+    text_defuse(unit->message);
+    report_unit(unit);
+    loop_timer_start(&unit->restart, wait_ns);
+    observe_want_list(unit->agent); /* perhaps it did happen */
+}
+
 static void stopped(void *argument, orch_status status, const struct error *error)
 {
-    struct agent *agent = ((struct call_note *)argument)->agent;
+    struct agent *agent = ((struct call_note *)argument)->pending.agent;
     struct unit *unit = call_over(argument);
-    if (unit && status == ORCH_OK) {
+    if (unit && status == ORCH_OK)
         unit_stopped(unit);
-    } else if (unit) {
-        LOG_WARN("a container could not be stopped; it is tried again",
-                 LOG_STR("container", unit->id), LOG_STR("error", error->message));
-        unit->phase = UNIT_RUNNING;
-        agent_runtime_is(agent, false, error->message);
-    }
+    else if (unit)
+        try_later(unit, UNIT_RUNNING, status, error->message);
     call_pump(agent);
 }
 
 static void removed(void *argument, orch_status status, const struct error *error)
 {
-    struct agent *agent = ((struct call_note *)argument)->agent;
+    struct agent *agent = ((struct call_note *)argument)->pending.agent;
     struct unit *unit = call_over(argument);
-    if (unit && status == ORCH_OK) {
+    if (unit && status == ORCH_OK)
         unit_removed(unit);
-    } else if (unit) {
-        LOG_WARN("a container could not be removed; it is tried again",
-                 LOG_STR("container", unit->id), LOG_STR("error", error->message));
-        unit->phase = UNIT_ENDED;
-        agent_runtime_is(agent, false, error->message);
-    }
+    else if (unit)
+        try_later(unit, UNIT_ENDED, status, error->message);
     call_pump(agent);
 }
 
@@ -224,9 +240,10 @@ static void stop(struct unit *unit)
     struct agent *agent = unit->agent;
     uint64_t grace_ns = unit_template(unit)->stop_grace_period_ns;
     unit_set(unit, UNIT_STOPPING, unit->reason, unit->message);
-    runtime_stop(agent->runtime, unit->runtime_id, unit_template(unit)->stop_signal, grace_ns,
-                 loop_now_ns(agent->loop) + grace_ns + 15 * NS_PER_SECOND, stopped,
-                 make_note(unit));
+    struct call_note *note = make_note(unit);
+    note->pending.call =
+        runtime_stop(agent->runtime, unit->runtime_id, unit_template(unit)->stop_signal, grace_ns,
+                     loop_now_ns(agent->loop) + grace_ns + 15 * NS_PER_SECOND, stopped, note);
 }
 
 static void remove_container(struct unit *unit)
@@ -236,26 +253,40 @@ static void remove_container(struct unit *unit)
     if (unit->previous_id[0])
         stray_remove(agent, unit->previous_id, false);
     unit->previous_id[0] = 0;
-    if (!unit->runtime_id[0]) { /* by its name: it may have been made without our knowing */
-        snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", "");
-        struct call_note *note = make_note(unit);
+    struct call_note *note = make_note(unit);
+    if (!unit->runtime_id[0]) { /* one that was made without our knowing is found by a list */
         call_over(note);
         unit_removed(unit);
+        observe_want_list(agent);
         return;
     }
-    runtime_remove(agent->runtime, unit->runtime_id, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND,
-                   removed, make_note(unit));
+    note->pending.call =
+        runtime_remove(agent->runtime, unit->runtime_id,
+                       loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, removed, note);
 }
 
 /* -- strays: ours by label, wanted by nobody -- */
 
 static void stray_free(struct stray *stray)
 {
-    struct stray **link = &stray->agent->strays;
+    struct agent *agent = stray->agent;
+    struct stray **link = &agent->strays;
     while (*link != stray)
         link = &(*link)->next;
     *link = stray->next;
     free(stray);
+    if (--agent->stray_count || !agent->strays_left)
+        return;
+    agent->strays_left = false;
+    observe_want_list(agent);
+}
+
+bool stray_brake(struct agent *agent)
+{
+    if (agent->stray_count < STRAYS_AT_A_TIME)
+        return false;
+    agent->strays_left = true;
+    return true;
 }
 
 static void stray_removed(void *argument, orch_status status, const struct error *error)
@@ -289,6 +320,7 @@ void stray_remove(struct agent *agent, const char *runtime_id, bool running)
     snprintf(stray->runtime_id, sizeof stray->runtime_id, "%s", runtime_id);
     stray->next = agent->strays;
     agent->strays = stray;
+    agent->stray_count++;
     uint64_t now = loop_now_ns(agent->loop);
     if (running)
         stray->call = runtime_stop(agent->runtime, runtime_id, NULL, 10 * NS_PER_SECOND,
@@ -362,12 +394,14 @@ static void start_call(struct unit *unit)
     case CALL_NONE:
         break;
     }
-    struct call_note *note = make_note(unit);
-    unit_look(call_over(note)); /* no longer wanted */
+    unit_look(call_over(make_note(unit))); /* no longer wanted */
 }
 
 void call_pump(struct agent *agent)
 {
+    if (agent->pumping)
+        return; /* the one who pumps goes on */
+    agent->pumping = true;
     while (agent->calls && agent->calls_in_flight < agent->max_operations) {
         struct unit *unit = agent->calls;
         agent->calls = unit->next_call;
@@ -377,6 +411,7 @@ void call_pump(struct agent *agent)
         agent->calls_in_flight++;
         start_call(unit);
     }
+    agent->pumping = false;
     if (!agent->makes_left && agent->list_wanted)
         observe_want_list(agent);
 }

@@ -30,7 +30,7 @@ void report_gone(struct agent *agent, const char *id)
 /* -- ends, with their last lines -- */
 
 struct lines {
-    struct agent *agent;
+    struct pending pending; /* first */
     struct end_note *note;
     size_t length;
     char bytes[8192]; /* the last of them */
@@ -77,15 +77,44 @@ static void cut_lines(struct lines *lines)
     note->end.log = (struct list){.items = items, .count = count};
 }
 
+static void free_end_note(struct end_note *note)
+{
+    arena_finish(&note->arena);
+    free(note);
+}
+
+static void drop_lines(struct pending *pending)
+{
+    free_end_note(((struct lines *)pending)->note);
+    free(pending);
+}
+
+/* No more of one container than are kept: a server that is away must not make this grow. */
+static void add_end_note(struct agent *agent, struct end_note *take_note)
+{
+    uint32_t count = 0;
+    take_note->next = agent->end_notes;
+    agent->end_notes = take_note;
+    for (struct end_note **link = &agent->end_notes; *link;) {
+        struct end_note *note = *link;
+        if (strcmp(note->id, take_note->id) == 0 && ++count > CONTAINER_ENDS) {
+            *link = note->next;
+            free_end_note(note);
+        } else {
+            link = &note->next;
+        }
+    }
+}
+
 static void end_known(void *argument, orch_status status, const struct error *error)
 {
     struct lines *lines = argument;
-    struct agent *agent = lines->agent;
-    (void)status;
+    struct agent *agent = lines->pending.agent;
+    (void)status; /* an end is worth telling without its lines */
     (void)error;
+    pending_end(&lines->pending);
     cut_lines(lines);
-    lines->note->next = agent->end_notes;
-    agent->end_notes = lines->note;
+    add_end_note(agent, lines->note);
     free(lines);
     report_arrange(agent);
 }
@@ -107,11 +136,14 @@ void report_end(struct unit *unit, const struct orch_container_view *view, const
                            : NULL;
     if (name)
         note->end.signal = arena_format(&note->arena, "SIG%s", name);
-    *lines = (struct lines){.agent = agent, .note = note};
+    lines->note = note;
+    lines->pending.drop = drop_lines;
+    pending_add(agent, &lines->pending);
     struct runtime_logs_request request = {.runtime_id = unit->runtime_id,
                                            .tail = CONTAINER_END_LOG_LINES};
-    runtime_logs(agent->runtime, &request, loop_now_ns(agent->loop) + 2 * NS_PER_SECOND,
-                 take_output, end_known, lines);
+    lines->pending.call =
+        runtime_logs(agent->runtime, &request, loop_now_ns(agent->loop) + 2 * NS_PER_SECOND,
+                     take_output, end_known, lines);
 }
 
 /* -- filling a report -- */
@@ -164,7 +196,6 @@ static void fill_containers(struct agent *agent, struct report *report, struct a
     {
         if (!unit->dirty && !report->full)
             continue;
-        unit->dirty = false;
         if (unit->phase != UNIT_VANISHED)
             items[report->containers.count++] = reported(unit, arena);
     }
@@ -179,7 +210,6 @@ static void fill_gone(struct agent *agent, struct report *report, struct arena *
         at += strlen(agent->gone.data + at) + 1;
     }
     report->gone.items = items;
-    text_clear(&agent->gone);
 }
 
 static void fill_images(struct agent *agent, struct report *report, struct arena *arena)
@@ -189,9 +219,8 @@ static void fill_images(struct agent *agent, struct report *report, struct arena
         arena_alloc(arena, (HASH_COUNT(agent->templates) + 1) * sizeof *items);
     HASH_ITER(hh, agent->templates, template, next)
     {
-        if (!template->to_report)
+        if (template->image != IMAGE_RESOLVED || (!template->to_report && !report->full))
             continue;
-        template->to_report = false;
         items[report->images.count++] = (struct reported_image){.template_id = template->id,
                                                                 .image_pinned = template->pinned,
                                                                 .image_digest = template->digest};
@@ -201,19 +230,29 @@ static void fill_images(struct agent *agent, struct report *report, struct arena
 
 static void fill_notes(struct agent *agent, struct report *report, struct arena *arena)
 {
-    uint32_t drained = 0, listeners = 0;
+    uint32_t drained = 0;
     for (struct drained_note *note = agent->drained; note; note = note->next)
         drained++;
-    for (struct listener_note *note = agent->listeners; note; note = note->next)
-        listeners++;
     struct reported_drain *drains = arena_alloc(arena, (drained + 1) * sizeof *drains);
-    struct reported_listener *states = arena_alloc(arena, (listeners + 1) * sizeof *states);
     report->drained = (struct list){.items = drains, .count = drained};
-    report->listeners = (struct list){.items = states, .count = listeners};
     for (struct drained_note *note = agent->drained; note; note = note->next)
-        drains[--drained] = note->drain;
-    for (struct listener_note *note = agent->listeners; note; note = note->next)
-        states[--listeners] = note->listener; /* in the order in which they came */
+        drains[--drained] = note->drain; /* in the order in which they came */
+}
+
+static void fill_listeners(struct agent *agent, struct report *report, struct arena *arena)
+{
+    struct table_entry *entry, *next;
+    struct reported_listener *items =
+        arena_alloc(arena, (HASH_COUNT(agent->table) + 1) * sizeof *items);
+    report->listeners.items = items;
+    HASH_ITER(hh, agent->table, entry, next)
+    {
+        if (entry->listener_known && (entry->listener_dirty || report->full))
+            items[report->listeners.count++] =
+                (struct reported_listener){.service = entry->name,
+                                           .listening = entry->listening,
+                                           .message = entry->listener_message};
+    }
 }
 
 static void forget_notes(struct agent *agent)
@@ -225,19 +264,33 @@ static void forget_notes(struct agent *agent)
         free(agent->drained);
         agent->drained = next;
     }
-    while (agent->listeners) {
-        struct listener_note *next = agent->listeners->next;
-        free((void *)(uintptr_t)agent->listeners->listener.service);
-        free((void *)(uintptr_t)agent->listeners->listener.message);
-        free(agent->listeners);
-        agent->listeners = next;
-    }
     while (agent->end_notes) {
         struct end_note *next = agent->end_notes->next;
-        arena_finish(&agent->end_notes->arena);
-        free(agent->end_notes);
+        free_end_note(agent->end_notes);
         agent->end_notes = next;
     }
+    text_clear(&agent->gone);
+}
+
+/* What the message held is told; what it could not hold waits for the next. */
+static void forget_told(struct agent *agent)
+{
+    struct unit *unit, *next_unit;
+    struct template *template, *next_template;
+    struct table_entry *entry, *next_entry;
+    HASH_ITER(hh, agent->units, unit, next_unit)
+    {
+        unit->dirty = false;
+    }
+    HASH_ITER(hh, agent->templates, template, next_template)
+    {
+        template->to_report = false;
+    }
+    HASH_ITER(hh, agent->table, entry, next_entry)
+    {
+        entry->listener_dirty = false;
+    }
+    forget_notes(agent);
 }
 
 static void fill_figures(struct agent *agent, struct report *report, struct arena *arena)
@@ -257,7 +310,7 @@ static void fill_figures(struct agent *agent, struct report *report, struct aren
     }
 }
 
-static void send(struct agent *agent, struct report *report)
+static bool send(struct agent *agent, struct report *report)
 {
     CLEANUP(text_finish) struct text text = {0};
     report->node = agent->config.node_name;
@@ -267,14 +320,13 @@ static void send(struct agent *agent, struct report *report)
     report->assignment_version = agent->assignment_version;
     report->table_version = agent->table_acknowledged;
     schema_write(&message_type, &(struct message){.report = report}, SCHEMA_STORED, &text);
-    link_send(agent->link, text.data, text.length);
+    return link_send(agent->link, text.data, text.length);
 }
 
 static void introduce(struct agent *agent)
 {
     struct report report = {.node_record = {.items = &agent->node, .count = 1}, .heartbeat = true};
-    agent->introduced = true;
-    send(agent, &report);
+    agent->introduced = send(agent, &report);
 }
 
 void report_due(void *argument)
@@ -287,15 +339,17 @@ void report_due(void *argument)
         introduce(agent);
     if (!agent->listed || !agent->report_dirty)
         return;
-    agent->report_dirty = false;
     struct report report = {.full = !agent->full_sent};
-    agent->full_sent = true;
     fill_containers(agent, &report, &arena);
     fill_gone(agent, &report, &arena);
     fill_images(agent, &report, &arena);
     fill_notes(agent, &report, &arena);
-    send(agent, &report);
-    forget_notes(agent);
+    fill_listeners(agent, &report, &arena);
+    if (!send(agent, &report))
+        return; /* the link is full or cut: told again with the next heartbeat, or connection */
+    agent->report_dirty = false;
+    agent->full_sent = true;
+    forget_told(agent);
 }
 
 void heartbeat_due(void *argument)
@@ -306,8 +360,10 @@ void heartbeat_due(void *argument)
     loop_timer_start(&agent->heartbeat, agent->config.heartbeat_ns);
     if (!agent->link || !agent->introduced)
         return;
+    if (agent->report_dirty)
+        report_due(agent);
     fill_figures(agent, &report, &arena);
-    send(agent, &report);
+    (void)send(agent, &report); /* another follows */
 }
 
 void report_finish(struct agent *agent)

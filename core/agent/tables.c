@@ -223,12 +223,13 @@ static void feed_drained(void *argument, const char *service, const char *endpoi
 static void feed_listener(void *argument, const char *service, bool listening, const char *message)
 {
     struct agent *agent = argument;
-    struct listener_note *note = memory_alloc(sizeof *note);
-    note->listener = (struct reported_listener){.service = memory_strdup(service),
-                                                .listening = listening,
-                                                .message = memory_strdup(message)};
-    note->next = agent->listeners;
-    agent->listeners = note;
+    struct table_entry *entry = NULL;
+    HASH_FIND_STR(agent->table, service, entry);
+    if (!entry)
+        return; /* withdrawn meanwhile */
+    entry->listener_known = entry->listener_dirty = true;
+    entry->listening = listening;
+    snprintf(entry->listener_message, sizeof entry->listener_message, "%s", message ? message : "");
     report_arrange(agent);
 }
 

@@ -74,10 +74,10 @@ uint8_t unit_state(const struct unit *unit)
 
 static void set_ready(struct unit *unit, bool ready)
 {
+    unit->was_ready = ready;
     if (unit->ready == ready)
         return;
     unit->ready = ready;
-    unit->was_ready = ready;
     unit->ever_ready = unit->ever_ready || ready;
     table_unit_changed(unit);
     report_unit(unit);
@@ -87,8 +87,10 @@ static void set_ready(struct unit *unit, bool ready)
 void unit_set(struct unit *unit, enum unit_phase phase, const char *reason, const char *message)
 {
     unit->phase = phase;
-    snprintf(unit->reason, sizeof unit->reason, "%s", reason ? reason : "");
-    snprintf(unit->message, sizeof unit->message, "%s", message ? message : "");
+    if (reason != unit->reason) /* given its own, it keeps it */
+        snprintf(unit->reason, sizeof unit->reason, "%s", reason ? reason : "");
+    if (message != unit->message)
+        snprintf(unit->message, sizeof unit->message, "%s", message ? message : "");
     text_defuse(unit->message);
     if (phase != UNIT_RUNNING) {
         health_destroy(unit->health);
@@ -100,6 +102,15 @@ void unit_set(struct unit *unit, enum unit_phase phase, const char *reason, cons
 
 /* -- running -- */
 
+/* Out of the local table first; once that is acknowledged it is stopped, then made anew. */
+static void take_out(struct unit *unit)
+{
+    unit->stop_then_restart = true;
+    set_ready(unit, false);
+    unit->barrier = table_drop(unit);
+    report_unit(unit);
+}
+
 static void health_changed(void *argument)
 {
     struct unit *unit = argument;
@@ -108,11 +119,12 @@ static void health_changed(void *argument)
     snprintf(unit->reason, sizeof unit->reason, "%s", failure ? failure : ready ? "" : "NotReady");
     snprintf(unit->message, sizeof unit->message, "%s", ready ? "" : health_message(unit->health));
     if (failure) {
-        unit->stop_then_restart = true;
+        take_out(unit);
         LOG_WARN("a probe failed; the container is restarted", LOG_STR("container", unit->id),
                  LOG_STR("reason", failure), LOG_STR("message", unit->message));
     }
-    set_ready(unit, ready && !failure);
+    if (!unit->stop_then_restart)
+        set_ready(unit, ready);
     report_unit(unit);
     unit_look(unit);
 }
@@ -131,20 +143,34 @@ static void begin_health(struct unit *unit)
                                          .changed = health_changed,
                                          .argument = unit};
     unit->health = health_create(&config);
-    set_ready(unit, health_ready(unit->health));
+    if (!unit->stop_then_restart)
+        set_ready(unit, health_ready(unit->health));
+}
+
+/* How long it has run, as far as the wall clock tells: it may have begun before we did. */
+static uint64_t ran_since(struct unit *unit, int64_t until_ms)
+{
+    int64_t ran_ms = unit->started_at_ms ? until_ms - unit->started_at_ms : 0;
+    return ran_ms > 0 ? (uint64_t)ran_ms * NS_PER_MS : 0;
+}
+
+static void note_running(struct unit *unit)
+{
+    struct loop *loop = unit->agent->loop;
+    unit->running_since_ns = loop_now_ns(loop) - ran_since(unit, loop_wall_ms(loop));
 }
 
 void unit_made(struct unit *unit, const struct orch_started *started)
 {
     struct agent *agent = unit->agent;
-    unit->start_failures = 0;
+    unit->start_failures = unit->call_failures = 0;
     unit->running_since_ns = loop_now_ns(agent->loop);
     unit->started_at_ms =
         started->started_at_ms ? started->started_at_ms : loop_wall_ms(agent->loop);
     unit->finished_at_ms = unit->next_start_at_ms = 0;
     unit->exit_code = NUMBER_NULL;
-    unit->ever_ready = unit->was_ready = false;
-    unit->born_list = agent->list_count;
+    unit->ever_ready = unit->was_ready = unit->end_told = false;
+    unit->changed_list = agent->list_count;
     unit->address[0] = 0;
     if (started->address.len)
         snprintf(unit->address, sizeof unit->address, "%.*s", (int)started->address.len,
@@ -153,6 +179,8 @@ void unit_made(struct unit *unit, const struct orch_started *started)
     begin_health(unit);
     if (!unit->address[0])
         observe_want_list(agent);
+    else if (unit->touched)
+        observe_one(agent, unit->runtime_id);
     unit_look(unit);
 }
 
@@ -170,6 +198,7 @@ static void begin_anew(struct unit *unit)
     unit->wanted_incarnation = unit->incarnation;
     unit->next_start_at_ms = 0;
     unit->stop_then_restart = false;
+    loop_timer_stop(&unit->restart);
     unit->saved_by = keep_save(unit->agent);
     unit_set(unit, UNIT_NEW, unit->reason, unit->message);
     unit_look(unit);
@@ -181,9 +210,14 @@ static void restart_due(void *argument)
     if (unit->phase == UNIT_ENDED && unit->intent == ASSIGNED_RUN) {
         unit->restarts++;
         begin_anew(unit);
-    } else if (unit->phase == UNIT_NEW) {
-        unit_look(unit);
+    } else {
+        unit_look(unit); /* a call that failed is tried again */
     }
+}
+
+void unit_revive(struct unit *unit)
+{
+    begin_anew(unit);
 }
 
 static bool policy_restarts(const struct unit *unit)
@@ -199,6 +233,14 @@ static bool policy_restarts(const struct unit *unit)
     return true;
 }
 
+static void wait_for_restart(struct unit *unit, uint64_t wait_ns)
+{
+    struct loop *loop = unit->agent->loop;
+    unit->next_start_at_ms = loop_wall_ms(loop) + (int64_t)(wait_ns / NS_PER_MS);
+    keep_save(unit->agent); /* a restart of ours must not forget it */
+    loop_timer_start(&unit->restart, wait_ns);
+}
+
 static void restart_by_policy(struct unit *unit, const char *reason, const char *message)
 {
     const struct container_template *template = unit_template(unit);
@@ -209,6 +251,7 @@ static void restart_by_policy(struct unit *unit, const char *reason, const char 
                               .random = loop_random(loop)};
     if (!policy_restarts(unit)) {
         unit_set(unit, UNIT_FAILED, reason, message);
+        keep_save(unit->agent);
         return;
     }
     uint64_t wait_ns = backoff_next(&unit->backoff, &template->restart_policy, &end);
@@ -218,21 +261,33 @@ static void restart_by_policy(struct unit *unit, const char *reason, const char 
         begin_anew(unit);
         return;
     }
-    unit->next_start_at_ms = loop_wall_ms(loop) + (int64_t)(wait_ns / NS_PER_MS);
-    loop_timer_start(&unit->restart, wait_ns);
+    wait_for_restart(unit, wait_ns);
 }
 
 /* Its process ended by itself. Its address leaves the local table before anything else is made. */
 static void ended(struct unit *unit, const struct orch_container_view *view)
 {
     bool oom = view->flags & ORCH_CONTAINER_OOM;
-    char message[120];
-    const char *reason = oom ? "OOMKilled" : unit->stop_then_restart ? unit->reason : "Exited";
+    char message[120], reason[sizeof unit->reason];
+    snprintf(reason, sizeof reason, "%s",
+             oom                       ? "OOMKilled"
+             : unit->stop_then_restart ? unit->reason
+                                       : "Exited");
     unit->exit_code = view->flags & ORCH_CONTAINER_HAS_EXIT_CODE ? view->exit_code : NUMBER_NULL;
     unit->finished_at_ms =
         view->finished_at_ms ? view->finished_at_ms : loop_wall_ms(unit->agent->loop);
-    snprintf(message, sizeof message, "its process ended with code %lld%s",
-             (long long)unit->exit_code, oom ? ": out of memory" : "");
+    if (unit->exit_code == NUMBER_NULL)
+        snprintf(message, sizeof message, "its process ended; the engine does not know its code");
+    else
+        snprintf(message, sizeof message, "its process ended with code %lld%s",
+                 (long long)unit->exit_code, oom ? ": it ran out of memory" : "");
+    unit->changed_list = unit->agent->list_count;
+    if (!unit->running_since_ns) { /* it ended while we were away */
+        unit->started_at_ms = view->started_at_ms ? view->started_at_ms : unit->started_at_ms;
+        unit->running_since_ns =
+            loop_now_ns(unit->agent->loop) - ran_since(unit, unit->finished_at_ms);
+        unit->ever_ready = unit->was_ready;
+    }
     report_end(unit, view, reason);
     unit->barrier = table_drop(unit);
     if (unit->intent == ASSIGNED_RUN)
@@ -242,32 +297,82 @@ static void ended(struct unit *unit, const struct orch_container_view *view)
     unit_look(unit);
 }
 
-void unit_observe(struct unit *unit, const struct orch_container_view *view)
+/* It had ended before our own restart, and the server knows: what is left of its wait goes on. */
+static void ended_before(struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    int64_t left_ms = unit->next_start_at_ms - loop_wall_ms(agent->loop);
+    uint64_t longest_ns = unit_template(unit)->restart_policy.max_backoff_ns;
+    uint64_t wait_ns = left_ms > 0 ? (uint64_t)left_ms * NS_PER_MS : 0;
+    unit->changed_list = agent->list_count;
+    unit_set(unit, UNIT_ENDED, unit->next_start_at_ms ? "CrashLoop" : "Exited", "");
+    if (unit->intent == ASSIGNED_RUN)
+        wait_for_restart(unit, wait_ns < longest_ns ? wait_ns : longest_ns);
+}
+
+/* Is this view older than what is known here? Lists begun before a change may still say what was.
+ */
+static bool is_stale(const struct unit *unit, bool running, uint64_t list)
+{
+    switch (unit->phase) {
+    case UNIT_MAKING:
+    case UNIT_STOPPING:
+    case UNIT_REMOVING:
+        return true; /* the call under way will say */
+    case UNIT_VANISHED:
+        return true; /* reported as gone */
+    case UNIT_ENDED:
+    case UNIT_FAILED:
+        return running && list <= unit->changed_list;
+    case UNIT_RUNNING:
+        return !running && list && list <= unit->changed_list;
+    case UNIT_UNKNOWN:
+    case UNIT_NEW:
+        return false;
+    }
+    return false;
+}
+
+static void take_address(struct unit *unit, const struct orch_container_view *view)
+{
+    char address[sizeof unit->address];
+    snprintf(address, sizeof address, "%.*s", (int)view->address.len,
+             view->address.len ? view->address.ptr : "");
+    if (!address[0] || strcmp(address, unit->address) == 0)
+        return;
+    memcpy(unit->address, address, sizeof unit->address);
+    health_destroy(unit->health); /* it probed another address */
+    unit->health = NULL;
+    table_unit_changed(unit);
+    report_unit(unit);
+}
+
+void unit_observe(struct unit *unit, const struct orch_container_view *view, uint64_t list)
 {
     bool running = view->state == ORCH_CONTAINER_RUNNING;
-    if (unit->phase == UNIT_MAKING || unit->phase == UNIT_STOPPING || unit->phase == UNIT_REMOVING)
-        return; /* the call under way will say */
+    if (is_stale(unit, running, list))
+        return;
     snprintf(unit->runtime_id, sizeof unit->runtime_id, "%.*s", (int)view->runtime_id.len,
              view->runtime_id.ptr);
     if (running && unit->phase != UNIT_RUNNING) {
-        if (!unit->running_since_ns)
-            unit->running_since_ns = loop_now_ns(unit->agent->loop);
+        if (view->started_at_ms)
+            unit->started_at_ms = view->started_at_ms;
+        note_running(unit);
         loop_timer_stop(&unit->restart);
         unit->ever_ready = unit->was_ready;
+        unit->finished_at_ms = unit->next_start_at_ms = 0;
+        unit->exit_code = NUMBER_NULL;
+        unit->end_told = false;
         unit->phase = UNIT_RUNNING;
+        unit->reason[0] = unit->message[0] = 0;
         report_unit(unit);
     }
-    if (running && (view->started_at_ms && !unit->started_at_ms))
-        unit->started_at_ms = view->started_at_ms;
-    if (running && view->address.len &&
-        strncmp(unit->address, view->address.ptr, view->address.len) != 0) {
-        snprintf(unit->address, sizeof unit->address, "%.*s", (int)view->address.len,
-                 view->address.ptr);
-        table_unit_changed(unit);
-        report_unit(unit);
-    }
-    if (running)
+    if (running) {
+        take_address(unit, view);
         begin_health(unit);
+    } else if (view->state == ORCH_CONTAINER_EXITED && unit->phase == UNIT_UNKNOWN &&
+               unit->end_told)
+        ended_before(unit);
     else if (view->state == ORCH_CONTAINER_EXITED &&
              (unit->phase == UNIT_RUNNING || unit->phase == UNIT_UNKNOWN))
         ended(unit, view);
@@ -289,7 +394,11 @@ void unit_absent(struct unit *unit)
         if (unit->intent == ASSIGNED_RUN) {
             LOG_WARN("a container was removed behind our back", LOG_STR("container", unit->id));
             unit_set(unit, UNIT_VANISHED, "ContainerRemoved", "removed behind our back");
-            report_gone(unit->agent, unit->id);
+            unit->exit_code = NUMBER_NULL;
+            if (!unit->agent->link) /* nobody to make another: this one is made anew */
+                begin_anew(unit);
+            else
+                report_gone(unit->agent, unit->id);
         } else {
             unit_set(unit, UNIT_ENDED, "ContainerRemoved", "removed behind our back");
         }
@@ -318,9 +427,10 @@ void unit_make_failed(struct unit *unit, orch_status status, const char *message
     unit->start_failures++;
     if (status == ORCH_E_NOT_FOUND)
         unit->template->image = IMAGE_UNKNOWN; /* the image went away: resolve it again */
-    if (status == ORCH_E_UNAVAILABLE || status == ORCH_E_TIMEOUT)
+    if (status == ORCH_E_UNAVAILABLE)
         agent_runtime_is(unit->agent, false, message);
-    unit_set(unit, UNIT_NEW, "StartFailed", message);
+    unit_set(unit, UNIT_NEW, status == ORCH_E_UNAVAILABLE ? "RuntimeUnavailable" : "StartFailed",
+             message);
     unit->next_start_at_ms = loop_wall_ms(unit->agent->loop) + (int64_t)(wait_ns / NS_PER_MS);
     loop_timer_start(&unit->restart, wait_ns);
     observe_want_list(unit->agent);
@@ -335,7 +445,10 @@ void unit_stopped(struct unit *unit)
     }
     unit->finished_at_ms = loop_wall_ms(unit->agent->loop);
     bool asked = unit->wanted_incarnation > unit->incarnation;
+    unit->changed_list = unit->agent->list_count;
+    unit->call_failures = 0;
     if (asked) {
+        unit->backoff.wait_ns = 0; /* a user's wish waits for nothing */
         unit_set(unit, UNIT_ENDED, "Restarted", "");
         begin_anew(unit);
     } else {
@@ -380,17 +493,16 @@ static void look_new(struct unit *unit)
 static void look_running(struct unit *unit)
 {
     bool restart = unit->stop_then_restart || unit->wanted_incarnation > unit->incarnation;
+    if (loop_timer_armed(&unit->restart))
+        return; /* the last try failed */
     if (unit->intent == ASSIGNED_STOP) {
         call_queue(unit, CALL_STOP);
         return;
     }
     if (!restart || unit->intent != ASSIGNED_RUN)
         return;
-    if (unit->ready || !unit->stop_then_restart) {
-        unit->stop_then_restart = true;
-        set_ready(unit, false);
-        unit->barrier = table_drop(unit);
-    }
+    if (!unit->stop_then_restart)
+        take_out(unit);
     if (table_passed(unit->agent, unit->barrier))
         call_queue(unit, CALL_STOP);
 }
@@ -410,10 +522,13 @@ void unit_look(struct unit *unit)
         return;
     case UNIT_ENDED:
     case UNIT_FAILED:
-        if (unit->intent == ASSIGNED_STOP)
+        if (unit->intent == ASSIGNED_STOP &&
+            !(unit->call_failures && loop_timer_armed(&unit->restart)))
             call_queue(unit, CALL_REMOVE);
-        else if (unit->wanted_incarnation > unit->incarnation && unit->intent == ASSIGNED_RUN)
+        else if (unit->wanted_incarnation > unit->incarnation && unit->intent == ASSIGNED_RUN) {
+            unit->backoff.wait_ns = 0;
             begin_anew(unit);
+        }
         return;
     case UNIT_VANISHED:
         if (unit->intent == ASSIGNED_STOP)

@@ -18,8 +18,9 @@ struct peer {
     struct node_status status;
     bool known;      /* it has said which node it is */
     bool proxy_gone; /* its node has no proxy now: nobody there serves a table */
+    bool awaited;    /* known from before our start, and not told all since */
     bool assign_all, publish_all, lost_told;
-    struct name *assign, *publish, *templates; /* templates: sent on this connection */
+    struct name *assign, *publish;
     int64_t assignment_version, table_version; /* last sent */
     int64_t acknowledged;                      /* table, in the registry's numbers */
     struct loop_timer suspect, lost;
@@ -35,6 +36,10 @@ struct node_registry {
     struct peer *peers;     /* by node name */
     struct peer *strangers; /* connected, not yet known; keyed by a number */
     struct loop_timer flush;
+    /* Tables wait after a start until the known nodes have told what runs there: an empty table in
+     * place of one not yet known would cut every connection. */
+    bool settled;
+    uint64_t started_ns;
     int64_t table_version; /* one count for all nodes */
     uint64_t next_stranger;
 };
@@ -42,6 +47,7 @@ struct peer *registry_peer(const struct node_registry *registry, const char *nam
 void registry_send(struct peer *peer); /* what is marked, as one assignment and one table */
 void registry_arrange_flush(struct node_registry *registry);
 void registry_forget_sent(struct peer *peer);
+void registry_cut(struct peer *peer); /* its link is no good: closed from this side */
 void name_add(struct name **set, const char *name);
 void name_clear(struct name **set);
 bool name_has(struct name *set, const char *name);

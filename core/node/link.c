@@ -46,11 +46,11 @@ static void deliver(void *argument)
         end->receiver.message(end->receiver.argument, parcel->json, parcel->length);
         free(parcel);
     }
-    end->delivering = false;
     if (!end->freed && !end->peer && !end->told_closed) {
         end->told_closed = true;
         end->receiver.closed(end->receiver.argument);
     }
+    end->delivering = false;
     if (end->freed)
         free_end(end);
 }

@@ -43,10 +43,33 @@ const struct node_status *node_registry_status(struct node_registry *registry, c
     return peer ? &peer->status : &unknown;
 }
 
+static uint64_t silence(const struct peer *peer)
+{
+    return loop_now_ns(peer->registry->loop) - peer->silent_since_ns;
+}
+
+/* A node that answers is waited for longer: its engine may be slow. */
+static void settle(struct node_registry *registry)
+{
+    const struct node_registry_config *config = &registry->config;
+    uint64_t waited = loop_now_ns(registry->loop) - registry->started_ns;
+    struct peer *peer, *next;
+    if (registry->settled)
+        return;
+    HASH_ITER(hh, registry->peers, peer, next)
+    {
+        if (peer->awaited &&
+            waited < (peer->link ? config->lost_after_ns : config->suspect_after_ns))
+            return;
+    }
+    registry->settled = true;
+}
+
 static void flush(void *argument)
 {
     struct node_registry *registry = argument;
     struct peer *peer, *next;
+    settle(registry);
     HASH_ITER(hh, registry->peers, peer, next)
     {
         registry_send(peer);
@@ -80,14 +103,24 @@ static void note(struct peer *peer, enum event_severity severity, const char *re
     txn_submit(txn, NULL, NULL);
 }
 
-static void became_suspect(void *argument)
+static void become_suspect(struct peer *peer)
 {
-    struct peer *peer = argument;
     if (peer->status.state != NODE_READY)
         return;
     peer->status.state = NODE_SUSPECT;
     note(peer, EVENT_WARNING, "NodeSuspect", "not heard of; it gets no new traffic or containers");
     tell_changed(peer);
+}
+
+/* From now on its proxy doesn't count: who waits for it must look again. */
+static void silent_too_long(void *argument)
+{
+    struct peer *peer = argument;
+    if (peer->status.state == NODE_READY)
+        become_suspect(peer);
+    else
+        tell_changed(peer);
+    registry_arrange_flush(peer->registry);
 }
 
 static void became_lost(void *argument)
@@ -99,6 +132,7 @@ static void became_lost(void *argument)
     note(peer, EVENT_WARNING, "NodeLost", "not heard of for too long; its containers are replaced");
     tell_changed(peer);
     registry->events.lost(registry->events.argument, peer->name, true);
+    registry_arrange_flush(registry);
 }
 
 static void heard_of(struct peer *peer)
@@ -126,7 +160,7 @@ static struct peer *make_peer(struct node_registry *registry, const char *name)
     peer->status.state = NODE_SUSPECT;
     peer->silent_since_ns = loop_now_ns(registry->loop);
     snprintf(peer->name, sizeof peer->name, "%s", name);
-    loop_timer_init(&peer->suspect, registry->loop, "node suspect", became_suspect, peer);
+    loop_timer_init(&peer->suspect, registry->loop, "node suspect", silent_too_long, peer);
     loop_timer_init(&peer->lost, registry->loop, "node lost", became_lost, peer);
     return peer;
 }
@@ -139,7 +173,6 @@ static void free_peer(struct peer *peer)
     loop_timer_stop(&peer->lost);
     name_clear(&peer->assign);
     name_clear(&peer->publish);
-    name_clear(&peer->templates);
     free(peer);
 }
 
@@ -230,6 +263,10 @@ static void take_report(struct peer *peer, const struct report *report)
     peer->proxy_gone = report->proxy_gone;
     if (!report->heartbeat || report->table_version)
         registry->events.report(registry->events.argument, peer->name, report);
+    if (report->full)
+        peer->awaited = false;
+    if (!registry->settled)
+        registry_arrange_flush(registry);
 }
 
 static void received(void *argument, const char *json, size_t length)
@@ -257,7 +294,14 @@ static void closed(void *argument)
         free_peer(peer);
         return;
     }
-    became_suspect(peer);
+    become_suspect(peer);
+}
+
+void registry_cut(struct peer *peer)
+{
+    link_close(peer->link);
+    peer->link = NULL;
+    become_suspect(peer);
 }
 
 void node_registry_attach(struct node_registry *registry, struct link_end *take_end)
@@ -275,7 +319,7 @@ bool node_registry_counts(struct node_registry *registry, const char *node)
 {
     struct peer *peer = registry_peer(registry, node);
     return peer && peer->status.state != NODE_LOST && !peer->proxy_gone &&
-           loop_now_ns(registry->loop) - peer->silent_since_ns < registry->config.suspect_after_ns;
+           silence(peer) < registry->config.suspect_after_ns;
 }
 
 bool node_registry_table_acknowledged(struct node_registry *registry, int64_t version)
@@ -347,10 +391,12 @@ void node_registry_destroy(struct node_registry *registry)
 void node_registry_start(struct node_registry *registry)
 {
     const struct node *node = NULL;
+    registry->started_ns = loop_now_ns(registry->loop);
     while ((node = node_registry_next(registry, node ? node->name : NULL))) {
         struct peer *peer = make_peer(registry, node->name);
         HASH_ADD_STR(registry->peers, name, peer);
-        peer->silent_since_ns = 0;
+        peer->awaited = true;
+        loop_timer_start(&peer->suspect, registry->config.suspect_after_ns);
         loop_timer_start(&peer->lost, registry->config.lost_after_ns);
         registry->events.changed(registry->events.argument, node);
     }

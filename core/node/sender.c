@@ -44,7 +44,7 @@ static size_t count_names(struct name *set)
 
 static void fill_one(struct peer *peer, const char *id, struct arena *arena,
                      struct assignment *assignment, struct assigned_container *containers,
-                     struct assigned_template *templates, const char **removed)
+                     struct assigned_template *templates, struct name **sent, const char **removed)
 {
     const struct node_events *events = &peer->registry->events;
     struct assigned_container *container = &containers[assignment->containers.count];
@@ -55,12 +55,13 @@ static void fill_one(struct peer *peer, const char *id, struct arena *arena,
     }
     assignment->containers.count++;
     container->template_id = template->id;
-    if (name_has(peer->templates, template->id))
+    if (name_has(*sent, template->id))
         return;
-    name_add(&peer->templates, template->id);
+    name_add(sent, template->id); /* once in each message: agents keep only those in use */
     assignment->templates.count++;
 }
 
+/* False: its connection is closed now; the next one begins with everything. */
 static bool send_message(struct peer *peer, const struct message *message)
 {
     CLEANUP(text_finish) struct text text = {0};
@@ -69,6 +70,7 @@ static bool send_message(struct peer *peer, const struct message *message)
         return true;
     LOG_WARN("a node does not take its messages; its connection is closed",
              LOG_STR("node", peer->name));
+    registry_cut(peer);
     return false;
 }
 
@@ -100,12 +102,14 @@ static void send_assignment(struct peer *peer)
                                     .templates.items = templates,
                                     .containers.items = containers,
                                     .removed.items = removed};
-    struct name *entry, *next;
+    struct name *entry, *next, *sent = NULL;
     HASH_ITER(hh, peer->assign, entry, next)
     {
-        fill_one(peer, entry->name, &arena, &assignment, containers, templates, removed);
+        fill_one(peer, entry->name, &arena, &assignment, containers, templates, &sent, removed);
     }
-    send_message(peer, &(struct message){.assignment = &assignment});
+    name_clear(&sent);
+    if (!send_message(peer, &(struct message){.assignment = &assignment}))
+        return;
     name_clear(&peer->assign);
     peer->assign_all = false;
 }
@@ -139,8 +143,9 @@ static void send_table(struct peer *peer)
         else
             removed[table.removed.count++] = entry->name;
     }
+    if (!send_message(peer, &(struct message){.table = &table}))
+        return;
     peer->table_version = table.version;
-    send_message(peer, &(struct message){.table = &table});
     name_clear(&peer->publish);
     peer->publish_all = false;
 }
@@ -150,14 +155,14 @@ void registry_send(struct peer *peer)
     if (!peer->link || !peer->known)
         return;
     send_assignment(peer);
-    send_table(peer);
+    if (peer->link && peer->registry->settled)
+        send_table(peer);
 }
 
 void registry_forget_sent(struct peer *peer)
 {
     name_clear(&peer->assign);
     name_clear(&peer->publish);
-    name_clear(&peer->templates);
     peer->assignment_version = peer->table_version = peer->acknowledged = 0;
     peer->assign_all = peer->publish_all = true;
 }

@@ -1,0 +1,342 @@
+#include "rig.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
+
+TestSuite(recovery, .init = rig_setup, .fini = rig_teardown, .timeout = 60);
+
+#define ID "web-0-aaaaaa"
+
+static void assign(int64_t incarnation)
+{
+    rig_want(ID, incarnation, ASSIGNED_RUN);
+    rig_send(true);
+    rig_run_ms(400);
+}
+
+static void begin(void)
+{
+    rig_start();
+    assign(1);
+    cr_assert(rig_seen(ID)->ready);
+    rig_run_ms(100);
+}
+
+Test(recovery, a_restart_of_the_daemon_disturbs_no_container)
+{
+    begin();
+    char before[80];
+    snprintf(before, sizeof before, "%s", rig_seen(ID)->runtime_id);
+    rig_stop();
+    memset(rig.seen, 0, sizeof rig.seen);
+    rig.seen_count = 0;
+    rig_start();
+    assign(1);
+    cr_assert_str_eq(rig_seen(ID)->runtime_id, before);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(engine.creates, 1);
+    cr_assert_eq(engine.stops + engine.removes, 0);
+    cr_assert_eq(rig_seen(ID)->restarts, 0);
+}
+
+Test(recovery, an_adopted_container_is_ready_until_a_probe_says_otherwise)
+{
+    static const struct probe_exec command = {0};
+    struct probe probe = {.exec = &command,
+                          .interval_ns = 1000000000,
+                          .timeout_ns = 1000000000,
+                          .failure_threshold = 3,
+                          .success_threshold = 1};
+    rig.template.readiness_probe = &probe;
+    begin();
+    rig_stop();
+    engine.exec_exit_code = 1;
+    rig.full_reports = 0;
+    rig_start();
+    assign(1);
+    cr_assert_eq(rig.full_reports, 1);
+    cr_assert(rig_seen(ID)->ready);
+    rig_run_ms(4000);
+    cr_assert_not(rig_seen(ID)->ready);
+}
+
+Test(recovery, an_agent_alone_keeps_its_containers_running)
+{
+    begin();
+    rig_stop();
+    rig_start(); /* no assignment comes: the server is away */
+    rig_run_ms(2000);
+    engine_exit(engine_find("web-0"), 1, 0);
+    rig_run_ms(2000);
+    cr_assert_eq(engine_alive(), 1);
+    cr_assert_eq(engine.creates, 2);
+}
+
+Test(recovery, a_later_incarnation_is_adopted_when_the_file_is_lost)
+{
+    char path[96];
+    begin();
+    rig_run_ms(2000);
+    engine_exit(engine_find("web-0"), 1, 0);
+    rig_run_ms(500);
+    rig_stop();
+    snprintf(path, sizeof path, "%s/agent.json", rig.directory);
+    cr_assert_eq(unlink(path), 0);
+    unsigned creates = engine.creates;
+    rig_start();
+    assign(1);
+    rig_run_ms(2000);
+    cr_assert_eq(engine.creates, creates);
+    cr_assert_eq(engine.stops, 0);
+    cr_assert_eq(rig_seen(ID)->incarnation, 2);
+}
+
+Test(recovery, a_damaged_file_is_survived)
+{
+    char path[96];
+    begin();
+    rig_stop();
+    snprintf(path, sizeof path, "%s/agent.json", rig.directory);
+    cr_assert_eq(truncate(path, 50), 0);
+    rig_start();
+    assign(1);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(engine.creates, 1);
+}
+
+Test(recovery, the_wait_of_a_crash_loop_goes_on_after_a_restart_of_the_daemon)
+{
+    begin();
+    rig_run_ms(2000);
+    for (int i = 0; i < 7; i++) {
+        engine_exit(engine_find("web-0"), 1, 0);
+        rig_run_ms(i < 6 ? 40000 : 100);
+    }
+    cr_assert_eq(rig_seen(ID)->state, CONTAINER_EXITED);
+    unsigned starts = engine.starts, ends = rig_seen(ID)->ends;
+    rig_stop();
+    rig_start();
+    assign(1);
+    rig_run_ms(2000);
+    cr_assert_eq(engine.starts, starts, "not at once");
+    cr_assert_eq(rig_seen(ID)->ends, ends, "one end is told once");
+    rig_run_ms(40000);
+    cr_assert_eq(engine.starts, starts + 1);
+}
+
+Test(recovery, one_that_ended_while_we_were_away_is_restarted)
+{
+    begin();
+    rig_run_ms(2000);
+    rig_stop();
+    engine_exit(engine_find("web-0"), 2, 0);
+    rig_start();
+    assign(1);
+    rig_run_ms(1000);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(rig_seen(ID)->restarts, 1);
+    cr_assert_eq(rig_seen(ID)->end_exit_code, 2);
+}
+
+Test(recovery, one_that_was_removed_while_we_were_away_is_made_again)
+{
+    begin();
+    rig_stop();
+    engine_erase(engine_find("web-0"));
+    rig_start();
+    assign(1);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(engine_alive(), 1);
+}
+
+Test(recovery, removed_behind_our_back_is_told_at_once)
+{
+    begin();
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(20);
+    cr_assert(rig_seen(ID)->gone);
+    rig_remove(ID);
+    rig_want("web-0-bbbbbb", 1, ASSIGNED_RUN); /* the server's answer: another record */
+    rig_send(false);
+    rig_run_ms(400);
+    cr_assert(rig_seen("web-0-bbbbbb")->ready);
+    cr_assert_eq(engine_alive(), 1);
+}
+
+Test(recovery, removed_behind_our_back_and_the_server_did_not_hear)
+{
+    begin();
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(20);
+    rig_link();
+    assign(1);
+    rig_run_ms(500);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(engine_alive(), 1);
+}
+
+Test(recovery, removed_behind_our_back_without_a_server_is_made_anew)
+{
+    begin();
+    link_close(rig.server);
+    rig.server = NULL;
+    rig_run_ms(10);
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(1000);
+    cr_assert_eq(engine_alive(), 1);
+}
+
+Test(recovery, left_overs_of_ours_are_removed_after_the_first_full_list)
+{
+    static const char *const labels[] = {"orchestrator.cluster",
+                                         CLUSTER,
+                                         "orchestrator.container",
+                                         "old-1-cccccc",
+                                         "orchestrator.incarnation",
+                                         "1",
+                                         "orchestrator.seq",
+                                         "50",
+                                         NULL};
+    for (int i = 0; i < 30; i++)
+        engine_put("orch-01234567-old", ORCH_CONTAINER_RUNNING, labels);
+    rig_start();
+    rig_run_ms(3000);
+    cr_assert_eq(engine_alive(), 30, "nothing goes before the server has spoken");
+    assign(1);
+    rig_run_ms(3000);
+    cr_assert_eq(engine_alive(), 1);
+}
+
+Test(recovery, what_is_newer_than_the_state_is_left_alone)
+{
+    static const char *const labels[] = {"orchestrator.cluster",
+                                         CLUSTER,
+                                         "orchestrator.container",
+                                         "new-1-cccccc",
+                                         "orchestrator.incarnation",
+                                         "1",
+                                         "orchestrator.seq",
+                                         "101",
+                                         NULL};
+    engine_put("orch-01234567-new", ORCH_CONTAINER_RUNNING, labels);
+    begin();
+    rig_run_ms(30000);
+    cr_assert_eq(engine_alive(), 2);
+}
+
+Test(recovery, a_restored_backup_does_not_kill_what_it_does_not_know)
+{
+    begin();
+    rig_stop();
+    rig.store_seq = 5; /* the record's seq was 10 */
+    rig.fence++;
+    rig_start();
+    rig_send(true);
+    rig_run_ms(30000);
+    cr_assert_eq(engine_alive(), 1);
+    cr_assert_eq(engine.stops + engine.removes, 0);
+}
+
+Test(recovery, strangers_and_other_clusters_are_never_touched)
+{
+    static const char *const labels[] = {"orchestrator.cluster",
+                                         OTHER_CLUSTER,
+                                         "orchestrator.container",
+                                         ID,
+                                         "orchestrator.incarnation",
+                                         "1",
+                                         "orchestrator.seq",
+                                         "1",
+                                         NULL};
+    engine_put("orch-fedcba98-web-0", ORCH_CONTAINER_RUNNING, labels);
+    engine_put("postgres", ORCH_CONTAINER_RUNNING, NULL);
+    begin();
+    rig_run_ms(30000);
+    cr_assert_eq(engine_alive(), 3);
+    cr_assert_eq(engine.stops + engine.removes, 0);
+}
+
+Test(recovery, a_lost_answer_to_create_doubles_nothing)
+{
+    engine.silent_create = true;
+    rig_start();
+    assign(1);
+    rig_run_ms(3000);
+    cr_assert_eq(engine_alive(), 1);
+    cr_assert_eq(engine.count, 1);
+    cr_assert(rig_seen(ID)->ready);
+}
+
+Test(recovery, an_engine_that_went_away_changes_nothing)
+{
+    begin();
+    engine.down = true;
+    engine_cut_events();
+    rig_run_ms(30000);
+    cr_assert(rig.runtime_down);
+    cr_assert(rig_seen(ID)->ready, "unknown is not dead");
+    rig_want("web-1-aaaaaa", 1, ASSIGNED_RUN);
+    rig_send(false);
+    rig_run_ms(5000);
+    engine.down = false;
+    rig_run_ms(5000);
+    cr_assert_not(rig.runtime_down);
+    cr_assert(rig_seen("web-1-aaaaaa")->ready);
+    cr_assert_eq(engine.creates, 2);
+    cr_assert_eq(engine_alive(), 2);
+    cr_assert_eq(engine.streams, 2, "its events are heard again");
+}
+
+Test(recovery, an_engine_that_is_down_at_the_start_is_waited_for)
+{
+    engine.down = true;
+    rig_start();
+    rig_run_ms(10000);
+    engine.down = false;
+    rig_run_ms(2000);
+    assign(1);
+    rig_run_ms(2000);
+    cr_assert(rig_seen(ID)->ready);
+}
+
+Test(recovery, a_new_connection_begins_with_everything)
+{
+    begin();
+    memset(rig.seen, 0, sizeof rig.seen);
+    rig.seen_count = rig.full_reports = rig.introductions = 0;
+    rig_link();
+    rig_run_ms(200);
+    cr_assert_eq(rig.introductions, 1);
+    cr_assert_eq(rig.full_reports, 1);
+    cr_assert(rig_seen(ID)->ready);
+}
+
+Test(recovery, killed_at_any_moment_it_neither_loses_nor_doubles)
+{
+    for (unsigned ms = 0; ms < 60; ms++) {
+        if (ms) {
+            rig_teardown();
+            rig_setup();
+        }
+        rig_start();
+        for (int i = 0; i < 6; i++) {
+            char id[32];
+            snprintf(id, sizeof id, "web-%d-aaaaaa", i);
+            rig_want(id, 1, ASSIGNED_RUN);
+        }
+        rig_send(true);
+        (void)loop_run_until(rig.loop, loop_now_ns(rig.loop) + ms * 150000);
+        rig_stop();
+        rig_start();
+        for (int i = 0; i < 6; i++) {
+            char id[32];
+            snprintf(id, sizeof id, "web-%d-aaaaaa", i);
+            rig_want(id, 1, ASSIGNED_RUN);
+        }
+        rig_send(true);
+        rig_run_ms(3000);
+        cr_assert_eq(engine_alive(), 6, "killed after %u x 150 us: %u alive", ms, engine_alive());
+        cr_assert_eq(engine.count, 6);
+    }
+}
