@@ -9,6 +9,7 @@
  * nothing is pending; NULL committed: being added; NULL head: being removed. */
 struct index_entry {
     const struct record *committed, *head;
+    const struct record *ghost; /* says whose place it is while there is neither; counted */
 };
 /* Sorted blocks of entries: work per insertion is one block's shift, and now and then a split that
  * shifts one pointer per block (2,000,000 records: 250 KB). */

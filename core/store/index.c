@@ -6,7 +6,7 @@
 
 static const struct record *entry_record(const struct index_entry *entry)
 {
-    return entry->head ? entry->head : entry->committed;
+    return entry->head ? entry->head : entry->committed ? entry->committed : entry->ghost;
 }
 
 static int compare_first(const struct index *index, size_t block, const struct record *probe)
@@ -125,6 +125,7 @@ void index_remove(struct index *index, const struct record *probe)
     struct index_block *block = index->blocks[at];
     uint32_t entry = find_entry(index, block, probe);
     assert(entry < block->count);
+    record_release(block->entries[entry].ghost);
     memmove(block->entries + entry, block->entries + entry + 1,
             (block->count - entry - 1) * sizeof *block->entries);
     if (--block->count)
@@ -141,6 +142,7 @@ void index_finish(struct index *index)
         for (uint32_t j = 0; j < index->blocks[i]->count; j++) {
             record_release(index->blocks[i]->entries[j].committed);
             record_release(index->blocks[i]->entries[j].head);
+            record_release(index->blocks[i]->entries[j].ghost);
         }
         free(index->blocks[i]);
     }

@@ -39,6 +39,8 @@ static struct index *index_of(struct state *state, const struct record *record)
 
 static void set_head(struct state *state, struct index_entry *entry, const struct record *head)
 {
+    if (!head && !entry->committed && !entry->ghost && entry->head)
+        entry->ghost = record_take_reference(entry->head);
     state_throw_away(state, entry->head);
     entry->head = head ? record_take_reference(head) : NULL;
 }
@@ -94,16 +96,16 @@ uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *re
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     text_defuse(message);
-    struct event event = {.record = {.seq = ++txn->state->seq,
-                                     .created_at_ms = loop_wall_ms(txn->state->loop)},
-                          .reason = reason,
-                          .object = object,
-                          .message = message,
-                          .cause_by = txn->by,
-                          .cause_request = txn->request_id,
-                          .cause_event = (int64_t)txn->cause_event,
-                          .count = 1,
-                          .severity = (uint8_t)severity};
+    struct event event = {
+        .record = {.seq = ++txn->state->seq, .created_at_ms = loop_wall_ms(txn->state->loop)},
+        .reason = reason,
+        .object = object,
+        .message = message,
+        .cause_by = txn->by,
+        .cause_request = txn->request_id,
+        .cause_event = (int64_t)txn->cause_event,
+        .count = 1,
+        .severity = (uint8_t)severity};
     txn_put(txn, record_create(&event_kind, &event));
     drop_oldest(txn, KIND_EVENT, txn->state->event_limit);
     return event.record.seq;
@@ -126,8 +128,8 @@ void txn_audit(struct txn *txn, const char *verb, const char *object, const char
 void txn_drop(struct txn *txn, const struct error *error)
 {
     for (size_t i = 0; i < txn->count; i++) {
-        const struct record *probe = txn->changes[i].after ? txn->changes[i].after
-                                                           : txn->changes[i].before;
+        const struct record *probe =
+            txn->changes[i].after ? txn->changes[i].after : txn->changes[i].before;
         struct index *index = index_of(txn->state, probe);
         struct index_entry *entry = index_find(index, probe);
         if (!entry)
@@ -164,6 +166,8 @@ static void commit_change(struct state *state, struct change *change)
     struct index *index = index_of(state, probe);
     struct index_entry *entry = index_find(index, probe);
     const struct record *before = entry->committed;
+    if (!change->after && !entry->head && !entry->ghost)
+        entry->ghost = record_take_reference(probe);
     entry->committed = change->after ? record_take_reference(change->after) : NULL;
     index->committed_count += (size_t)(change->after != NULL) - (size_t)(before != NULL);
     if (!entry->committed && !entry->head)
