@@ -34,7 +34,7 @@ static void changed(void *argument, const struct record *before, const struct re
 {
     const struct record *any = after ? after : before;
     (void)argument;
-    if (any->kind->id == KIND_NODE)
+    if (any->kind->id == KIND_NODE && strlen(told) + 1 < sizeof told)
         strcat(told, !before ? "+" : !after ? "-" : "~");
 }
 
