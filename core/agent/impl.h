@@ -78,7 +78,8 @@ struct unit {
     struct health *health;
     struct backoff backoff;
     bool ever_ready;
-    uint64_t running_since_ns, barrier;
+    uint64_t running_since_ns;
+    uint64_t barrier, barrier_since_ns; /* the feed's version to be acknowledged, since when */
     int64_t started_at_ms, finished_at_ms, next_start_at_ms, exit_code;
     struct loop_timer restart;
     enum unit_call call; /* queued or under way */
@@ -216,9 +217,9 @@ void keep_finish(struct agent *agent);
 
 /* tables.c */
 void table_take(struct agent *agent, const struct endpoint_table *table);
-uint64_t table_drop(struct unit *unit); /* the barrier: nothing is made before it is acknowledged */
+void table_drop(struct unit *unit); /* sets the barrier: nothing is made before it is passed */
 void table_unit_changed(struct unit *unit);
-bool table_passed(const struct agent *agent, uint64_t barrier);
+bool table_passed(const struct unit *unit);
 void table_init(struct agent *agent);
 void table_finish(struct agent *agent);
 

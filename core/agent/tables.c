@@ -1,11 +1,13 @@
 /* The server's endpoint table, with what this node knows sooner: a container that ended here leaves
  * the local proxy's table at once. */
 #include "agent/impl.h"
-#include "base/log.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PROXY_SILENT_NS (3 * NS_PER_SECOND)
 
 static void free_entry(struct agent *agent, struct table_entry *entry)
 {
@@ -188,17 +190,22 @@ void table_unit_changed(struct unit *unit)
     mark(unit->agent, unit->id);
 }
 
-uint64_t table_drop(struct unit *unit)
+void table_drop(struct unit *unit)
 {
     struct agent *agent = unit->agent;
     unit->ready = false;
     mark(agent, unit->id);
-    return agent->table_dirty ? agent->feed_version : 0;
+    unit->barrier = agent->table_dirty ? agent->feed_version : 0;
+    unit->barrier_since_ns = loop_now_ns(agent->loop);
 }
 
-bool table_passed(const struct agent *agent, uint64_t barrier)
+/* A proxy that has been silent for the suspect time no longer counts: it is about to be replaced,
+ * and a container must not wait for it for ever. Looked at again with each heartbeat. */
+bool table_passed(const struct unit *unit)
 {
-    return !barrier || agent->proxy_gone || agent->feed_acknowledged >= barrier;
+    const struct agent *agent = unit->agent;
+    return !unit->barrier || agent->proxy_gone || agent->feed_acknowledged >= unit->barrier ||
+           loop_now_ns(agent->loop) - unit->barrier_since_ns >= PROXY_SILENT_NS;
 }
 
 /* -- what the proxy says -- */

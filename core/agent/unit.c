@@ -107,7 +107,7 @@ static void take_out(struct unit *unit)
 {
     unit->stop_then_restart = true;
     set_ready(unit, false);
-    unit->barrier = table_drop(unit);
+    table_drop(unit);
     report_unit(unit);
 }
 
@@ -289,7 +289,7 @@ static void ended(struct unit *unit, const struct orch_container_view *view)
         unit->ever_ready = unit->was_ready;
     }
     report_end(unit, view, reason);
-    unit->barrier = table_drop(unit);
+    table_drop(unit);
     if (unit->intent == ASSIGNED_RUN)
         restart_by_policy(unit, reason, message);
     else
@@ -389,7 +389,7 @@ void unit_absent(struct unit *unit)
         unit_set(unit, UNIT_NEW, "", "");
         break;
     case UNIT_RUNNING:
-        unit->barrier = table_drop(unit);
+        table_drop(unit);
         unit->runtime_id[0] = unit->address[0] = 0;
         if (unit->intent == ASSIGNED_RUN) {
             LOG_WARN("a container was removed behind our back", LOG_STR("container", unit->id));
@@ -483,8 +483,7 @@ static void look_new(struct unit *unit)
     }
     if (unit->intent == ASSIGNED_DRAIN || loop_timer_armed(&unit->restart))
         return;
-    if (!agent->runtime_up || agent->save_done < unit->saved_by ||
-        !table_passed(agent, unit->barrier))
+    if (!agent->runtime_up || agent->save_done < unit->saved_by || !table_passed(unit))
         return; /* looked at again when that changes */
     if (image_resolved(unit->template))
         call_queue(unit, CALL_MAKE);
@@ -503,7 +502,7 @@ static void look_running(struct unit *unit)
         return;
     if (!unit->stop_then_restart)
         take_out(unit);
-    if (table_passed(unit->agent, unit->barrier))
+    if (table_passed(unit))
         call_queue(unit, CALL_STOP);
 }
 

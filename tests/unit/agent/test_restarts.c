@@ -183,6 +183,20 @@ Test(restarts, the_address_leaves_the_proxy_before_anything_is_made)
     cr_assert_eq(engine.creates, 2);
 }
 
+Test(restarts, a_proxy_that_never_answers_is_not_waited_for_for_ever)
+{
+    rig.has_feed = true;
+    begin();
+    rig_publish(ID, rig_seen(ID)->address, ENDPOINT_ACTIVE);
+    rig_run_ms(50);
+    rig.hold_feed = true;
+    engine_exit(engine_find("web-0"), 1, 0);
+    rig_run_ms(2800);
+    cr_assert_eq(engine.creates, 1);
+    rig_run_ms(1500);
+    cr_assert_eq(engine.creates, 2);
+}
+
 Test(restarts, a_failed_liveness_probe_drains_then_stops_then_starts)
 {
     struct probe probe = exec_probe();
