@@ -91,11 +91,16 @@ struct unit {
 };
 
 /* A service as the server publishes it. */
+struct drained_name {
+    UT_hash_handle hh;
+    char container[80];
+};
 struct table_entry {
     UT_hash_handle hh;
     struct arena arena;
     struct published_service service;
     bool dirty;
+    struct drained_name *drained; /* the proxy holds nothing on them, and says so only once */
     bool listener_known, listener_dirty, listening; /* what the proxy said of its listener */
     char name[64], listener_message[160];
 };

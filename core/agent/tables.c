@@ -9,8 +9,26 @@
 
 #define PROXY_SILENT_NS (3 * NS_PER_SECOND)
 
+static void forget_drained(struct table_entry *entry, struct drained_name *name)
+{
+    HASH_DEL(entry->drained, name);
+    free(name);
+}
+
+static struct drained_name *find_drained(struct table_entry *entry, const char *container)
+{
+    struct drained_name *name = NULL;
+    HASH_FIND_STR(entry->drained, container, name);
+    return name;
+}
+
 static void free_entry(struct agent *agent, struct table_entry *entry)
 {
+    struct drained_name *name, *next;
+    HASH_ITER(hh, entry->drained, name, next)
+    {
+        forget_drained(entry, name);
+    }
     HASH_DEL(agent->table, entry);
     arena_finish(&entry->arena);
     free(entry);
@@ -20,6 +38,43 @@ static void arrange(struct agent *agent)
 {
     if (!loop_timer_armed(&agent->table_timer))
         loop_timer_start(&agent->table_timer, 0);
+}
+
+static const struct published_endpoint *find_endpoint(const struct table_entry *entry,
+                                                      const char *container)
+{
+    const struct list *endpoints = &entry->service.endpoints;
+    for (uint32_t i = 0; i < endpoints->count; i++)
+        if (strcmp(LIST_AT(*endpoints, struct published_endpoint, i)->container, container) == 0)
+            return LIST_AT(*endpoints, struct published_endpoint, i);
+    return NULL;
+}
+
+static void note_drained(struct agent *agent, const char *service, const char *container,
+                         uint64_t cut)
+{
+    struct drained_note *note = memory_alloc(sizeof *note);
+    note->drain = (struct reported_drain){.service = memory_strdup(service),
+                                          .container = memory_strdup(container),
+                                          .cut = (int64_t)cut};
+    note->next = agent->drained;
+    agent->drained = note;
+    report_arrange(agent);
+}
+
+/* One that was not ready has drained already; when the server takes it out for good, it is owed the
+ * word again. */
+static void tell_drained_again(struct agent *agent, struct table_entry *entry)
+{
+    struct drained_name *name, *next;
+    HASH_ITER(hh, entry->drained, name, next)
+    {
+        const struct published_endpoint *endpoint = find_endpoint(entry, name->container);
+        if (endpoint && endpoint->state == ENDPOINT_DRAINING)
+            note_drained(agent, entry->name, name->container, 0);
+        else if (!endpoint)
+            forget_drained(entry, name);
+    }
 }
 
 static void take_service(struct agent *agent, const struct published_service *service)
@@ -34,6 +89,7 @@ static void take_service(struct agent *agent, const struct published_service *se
     arena_finish(&entry->arena);
     schema_copy(&published_service_type, service, &entry->arena, &entry->service);
     entry->dirty = true;
+    tell_drained_again(agent, entry);
 }
 
 static bool table_names(const struct endpoint_table *table, const char *name)
@@ -102,6 +158,9 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
         const struct published_endpoint *from =
             LIST_AT(service->endpoints, struct published_endpoint, i);
         uint8_t state = local_state(agent, from);
+        struct drained_name *name = find_drained(entry, from->container);
+        if (name && state != FEED_DRAINING)
+            forget_drained(entry, name);
         if (!state)
             continue;
         endpoints[count++] =
@@ -218,13 +277,14 @@ static void feed_acknowledged(void *argument, uint64_t version)
 static void feed_drained(void *argument, const char *service, const char *endpoint, uint64_t cut)
 {
     struct agent *agent = argument;
-    struct drained_note *note = memory_alloc(sizeof *note);
-    note->drain = (struct reported_drain){.service = memory_strdup(service),
-                                          .container = memory_strdup(endpoint),
-                                          .cut = (int64_t)cut};
-    note->next = agent->drained;
-    agent->drained = note;
-    report_arrange(agent);
+    struct table_entry *entry = NULL;
+    note_drained(agent, service, endpoint, cut);
+    HASH_FIND_STR(agent->table, service, entry);
+    if (!entry || find_drained(entry, endpoint))
+        return;
+    struct drained_name *name = memory_alloc(sizeof *name);
+    snprintf(name->container, sizeof name->container, "%s", endpoint);
+    HASH_ADD_STR(entry->drained, container, name);
 }
 
 static void feed_listener(void *argument, const char *service, bool listening, const char *message)
