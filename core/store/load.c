@@ -124,12 +124,13 @@ static void first_written(void *argument, const struct error *error)
 static void write_first(struct loading *loading)
 {
     struct state *state = loading->state;
+    char uid[ID_UID_BYTES];
     struct meta probe = {.record.kind = &meta_kind};
     const struct meta *old = (const struct meta *)state_find(state, STATE_COMMITTED, &probe.record);
     struct meta meta = old ? *old : (struct meta){0};
     if (!old) {
-        id_make_uid(loop_random_source(state->loop), state->cluster_uid);
-        meta.record.uid = state->cluster_uid;
+        id_make_uid(loop_random_source(state->loop), uid);
+        meta.record.uid = uid;
         meta.record.created_at_ms = loop_wall_ms(state->loop);
     }
     snprintf(state->cluster_uid, sizeof state->cluster_uid, "%s", meta.record.uid);

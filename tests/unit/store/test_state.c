@@ -123,6 +123,12 @@ Test(state, what_is_pending_is_head_and_not_yet_committed)
     cr_assert_str_eq(told, "+");
 }
 
+Test(state, a_first_start_makes_the_clusters_uid)
+{
+    cr_assert_eq(strlen(state_cluster_uid(state)), 32, "\"%s\"", state_cluster_uid(state));
+    cr_assert_eq(state_fence(state), 1);
+}
+
 Test(state, records_go)
 {
     put_one("a");

@@ -1,0 +1,642 @@
+#include "agent/agent.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "container/manager.h"
+#include "deployment/manager.h"
+#include "node/registry.h"
+#include "plugin/host.h"
+#include "plugin/ops.h"
+#include "proxy/feed.h"
+#include "scheduler/scheduler.h"
+#include "service/manager.h"
+#include "store/event.h"
+
+#include "unit/agent/engine.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct orch_manifest orch_plugin_manifest_1; /* of the memory store */
+extern const struct orch_manifest spread_manifest;
+
+static struct loop *loop;
+static struct op_table *ops;
+static struct plugin_environment environment;
+static struct plugin_host store_host, runtime_host, scheduler_host;
+static struct runtime *runtime;
+static struct state *state;
+static struct container_manager *containers;
+static struct node_registry *nodes;
+static struct service_manager *services;
+static struct scheduler *scheduler;
+static struct deployment_manager *deployments;
+static struct agent *agent;
+static char directory[64];
+
+/* -- the proxy: acknowledges after a millisecond, drains at once, says so once -- */
+
+enum { PROXY_ENDPOINTS = 64 };
+static struct proxy {
+    struct feed_callbacks callbacks;
+    struct loop_timer timer;
+    uint64_t version;
+    struct held {
+        char id[80], address[32];
+        bool draining, told, here;
+    } held[PROXY_ENDPOINTS];
+    unsigned active, lowest_active;
+    bool watching;
+} proxy;
+
+static void proxy_turn(void *argument)
+{
+    (void)argument;
+    if (!proxy.callbacks.acknowledged)
+        return;
+    proxy.callbacks.acknowledged(proxy.callbacks.argument, proxy.version);
+    for (int i = 0; i < PROXY_ENDPOINTS; i++) {
+        struct held *held = &proxy.held[i];
+        if (!held->id[0] || !held->draining || held->told)
+            continue;
+        held->told = true;
+        proxy.callbacks.drained(proxy.callbacks.argument, "web", held->id, 0);
+    }
+}
+
+void proxy_feed_set_callbacks(struct proxy_feed *feed, const struct feed_callbacks *callbacks)
+{
+    (void)feed;
+    proxy.callbacks = *callbacks;
+}
+
+static struct held *hold(const char *id)
+{
+    struct held *room = NULL;
+    for (int i = 0; i < PROXY_ENDPOINTS; i++) {
+        if (strcmp(proxy.held[i].id, id) == 0)
+            return &proxy.held[i];
+        if (!room && !proxy.held[i].id[0])
+            room = &proxy.held[i];
+    }
+    cr_assert_not_null(room);
+    snprintf(room->id, sizeof room->id, "%s", id);
+    return room;
+}
+
+void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service)
+{
+    (void)feed;
+    proxy.active = 0;
+    for (int i = 0; i < PROXY_ENDPOINTS; i++)
+        proxy.held[i].here = false;
+    for (uint32_t i = 0; i < service->endpoint_count; i++) {
+        const struct feed_endpoint *from = &service->endpoints[i];
+        struct held *held = hold(from->id);
+        bool draining = from->state == FEED_DRAINING;
+        if (draining && !held->draining)
+            held->told = false;
+        held->draining = draining;
+        held->here = true;
+        snprintf(held->address, sizeof held->address, "%s", from->address);
+        proxy.active += !draining;
+    }
+    for (int i = 0; i < PROXY_ENDPOINTS; i++)
+        if (!proxy.held[i].here)
+            proxy.held[i] = (struct held){0};
+    if (proxy.watching && proxy.active < proxy.lowest_active)
+        proxy.lowest_active = proxy.active;
+}
+
+void proxy_feed_service_remove(struct proxy_feed *feed, const char *name)
+{
+    (void)feed, (void)name;
+    memset(proxy.held, 0, sizeof proxy.held);
+    proxy.active = 0;
+}
+
+void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
+{
+    (void)feed;
+    proxy.version = version;
+    loop_timer_start(&proxy.timer, NS_PER_MS);
+}
+
+static void watch_proxy(void)
+{
+    proxy.watching = true;
+    proxy.lowest_active = proxy.active;
+}
+
+/* -- the wiring -- */
+
+static void put_node(const struct node *node)
+{
+    if (node_registry_find(nodes, node->name))
+        scheduler_node_put(scheduler, node, node_registry_status(nodes, node->name));
+    else
+        scheduler_node_remove(scheduler, node->name);
+}
+
+static void node_changed(void *argument, const struct node *node)
+{
+    (void)argument;
+    put_node(node);
+    service_manager_node_changed(services, node->name);
+    deployment_manager_capacity_changed(deployments);
+}
+
+static void node_report(void *argument, const char *node, const struct report *report)
+{
+    (void)argument;
+    container_manager_report(containers, node, report);
+    service_manager_report(services, node, report);
+    const struct deployment *deployment = NULL; /* publications may have been acknowledged */
+    while (
+        (deployment = deployment_manager_next(deployments, deployment ? deployment->name : NULL)))
+        deployment_manager_touch(deployments, deployment->name);
+}
+
+static void node_lost(void *argument, const char *node, bool lost)
+{
+    (void)argument;
+    container_manager_node_lost(containers, node, lost);
+}
+
+static bool fill_container(void *argument, const char *node, const char *id,
+                           struct assigned_container *out, struct assigned_template *template,
+                           struct arena *arena)
+{
+    (void)argument;
+    const struct container *container = container_manager_find(containers, id);
+    if (!container || strcmp(container->node, node) != 0)
+        return false;
+    struct revision probe = {.record.kind = &revision_kind,
+                             .deployment = container->deployment,
+                             .number = container->revision};
+    const struct revision *revision =
+        (const struct revision *)state_find(state, STATE_COMMITTED, &probe.record);
+    if (!revision)
+        return false;
+    container_manager_fill_assigned(containers, container, out);
+    *template = (struct assigned_template){
+        .id = arena_format(arena, "%s/%lld", revision->deployment_uid, (long long)revision->number),
+        .deployment = revision->deployment,
+        .revision = revision->number,
+        .template = revision->template,
+        .image_pinned = revision->image_pinned,
+        .hash = revision->hash};
+    return true;
+}
+
+static const char *next_container(void *argument, const char *node, const char *after)
+{
+    (void)argument;
+    const struct container *container = after ? container_manager_find(containers, after) : NULL;
+    while ((container = container_manager_next(containers, NULL, container)))
+        if (strcmp(container->node, node) == 0)
+            return container->id;
+    return NULL;
+}
+
+static bool fill_service(void *argument, const char *service, struct arena *arena,
+                         struct published_service *out)
+{
+    (void)argument;
+    if (!service_manager_find(services, service))
+        return false;
+    service_manager_fill_table(services, service, arena, out);
+    return true;
+}
+
+static const char *next_service(void *argument, const char *after)
+{
+    (void)argument;
+    const struct service *service = service_manager_next(services, after);
+    return service ? service->name : NULL;
+}
+
+static void container_changed(void *argument, const struct container *container)
+{
+    (void)argument;
+    deployment_manager_touch(deployments, container->deployment);
+}
+
+static void endpoints_changed(void *argument, const char *deployment)
+{
+    (void)argument;
+    service_manager_deployment_changed(services, deployment);
+}
+
+static void container_stopping(void *argument, const struct container *container)
+{
+    (void)argument;
+    service_manager_drain(services, container);
+}
+
+static void assign(void *argument, const char *node, const char *id,
+                   const struct container *container)
+{
+    (void)argument, (void)container;
+    node_registry_assign(nodes, node, id);
+}
+
+static void freed(void *argument, const char *node)
+{
+    (void)argument, (void)node;
+    deployment_manager_capacity_changed(deployments);
+}
+
+static bool check_balancer(void *argument, const char *name, const char *config_json,
+                           struct error *error)
+{
+    (void)argument, (void)name, (void)config_json, (void)error;
+    return true;
+}
+
+/* -- life -- */
+
+static void run_ms(uint64_t ms)
+{
+    uint64_t until = loop_now_ns(loop) + ms * NS_PER_MS;
+    (void)loop_run_until(loop, until);
+    engine.now_ms = loop_wall_ms(loop);
+}
+
+static void opened(void *argument, const struct error *error)
+{
+    cr_assert_null(error);
+    *(bool *)argument = true;
+}
+
+static void nothing(void *argument)
+{
+    (void)argument;
+}
+
+static void start_server(void)
+{
+    struct error error;
+    containers = container_manager_create(loop, state);
+    nodes =
+        node_registry_create(&(struct node_registry_config){.loop = loop,
+                                                            .state = state,
+                                                            .suspect_after_ns = 3 * NS_PER_SECOND,
+                                                            .lost_after_ns = 15 * NS_PER_SECOND});
+    services =
+        service_manager_create(&(struct service_manager_config){.loop = loop,
+                                                                .state = state,
+                                                                .containers = containers,
+                                                                .nodes = nodes,
+                                                                .default_balancer = "round-robin",
+                                                                .check_balancer = check_balancer});
+    scheduler = scheduler_create(&(struct scheduler_config){
+        .loop = loop, .default_name = "spread", .fallback_name = "spread"});
+    cr_assert(scheduler_add_plugin(scheduler, "spread", spread_manifest.provides[0].table, NULL,
+                                   &scheduler_host.orch, "{}", &error));
+    deployments =
+        deployment_manager_create(&(struct deployment_manager_config){.loop = loop,
+                                                                      .state = state,
+                                                                      .containers = containers,
+                                                                      .nodes = nodes,
+                                                                      .services = services,
+                                                                      .scheduler = scheduler});
+    container_manager_set_events(containers,
+                                 &(struct container_events){.changed = container_changed,
+                                                            .endpoints_changed = endpoints_changed,
+                                                            .stopping = container_stopping,
+                                                            .assign = assign,
+                                                            .freed = freed});
+    node_registry_set_events(nodes, &(struct node_events){.report = node_report,
+                                                          .changed = node_changed,
+                                                          .lost = node_lost,
+                                                          .fill_container = fill_container,
+                                                          .next_container = next_container,
+                                                          .fill_service = fill_service,
+                                                          .next_service = next_service});
+    bool done = false;
+    state_open(state, opened, &done);
+    run_ms(100);
+    cr_assert(done);
+    node_registry_start(nodes);
+    service_manager_start(services);
+    container_manager_start(containers);
+    deployment_manager_start(deployments);
+}
+
+static void start_agent(void)
+{
+    struct link_end *server_end, *agent_end;
+    struct error error;
+    const struct agent_config config = {.loop = loop,
+                                        .node_name = "node-1",
+                                        .address = "127.0.0.1",
+                                        .state_directory = directory,
+                                        .runtime = runtime,
+                                        .feed = (struct proxy_feed *)&proxy,
+                                        .runtime_name = "scripted"};
+    agent = agent_create(&config, &error);
+    cr_assert_not_null(agent);
+    link_pair_create(loop, &server_end, &agent_end);
+    node_registry_attach(nodes, server_end);
+    agent_attach(agent, agent_end);
+    run_ms(200);
+}
+
+static void setup(void)
+{
+    static const struct plugin_service *const offered[] = {&host_ops_service};
+    static const struct record_kind *const kinds[KIND_COUNT] = {
+        [KIND_META] = &meta_kind,         [KIND_DEPLOYMENT] = &deployment_kind,
+        [KIND_REVISION] = &revision_kind, [KIND_CONTAINER] = &container_kind,
+        [KIND_NODE] = &node_kind,         [KIND_SERVICE] = &service_kind,
+        [KIND_EVENT] = &event_kind,       [KIND_AUDIT] = &audit_kind};
+    struct error error;
+    log_configure(getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_FORMAT_JSON, 2);
+    engine_reset();
+    memset(&proxy, 0, sizeof proxy);
+    strcpy(directory, "/tmp/cluster-test-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+    loop = loop_create_virtual(21, 1000000);
+    loop_timer_init(&proxy.timer, loop, "proxy", proxy_turn, NULL);
+    ops = op_table_create(loop);
+    environment = (struct plugin_environment){.product = "test",
+                                              .version = "1",
+                                              .loop = loop,
+                                              .ops = ops,
+                                              .services = offered,
+                                              .service_count = 1};
+    plugin_host_init(&store_host, &environment, "store-memory");
+    plugin_host_init(&runtime_host, &environment, "runtime-scripted");
+    plugin_host_init(&scheduler_host, &environment, "scheduler-spread");
+    runtime = runtime_create_table(&runtime_host, &engine_table, NULL, ops, "{}", &error);
+    const struct state_config config = {.loop = loop,
+                                        .kinds = kinds,
+                                        .store = orch_plugin_manifest_1.provides[0].table,
+                                        .host = &store_host.orch,
+                                        .config_json = "{}",
+                                        .state_directory = "/nonexistent"};
+    state = state_create(&config);
+    start_server();
+    start_agent();
+}
+
+static void teardown(void)
+{
+    char path[96];
+    agent_destroy(agent);
+    deployment_manager_destroy(deployments);
+    service_manager_destroy(services);
+    node_registry_destroy(nodes);
+    container_manager_destroy(containers);
+    scheduler_destroy(scheduler);
+    runtime_destroy(runtime);
+    snprintf(path, sizeof path, "%s/agent.json", directory);
+    unlink(path);
+    rmdir(directory);
+    (void)nothing;
+}
+
+TestSuite(cluster, .init = setup, .fini = teardown, .timeout = 60);
+
+/* -- what users do -- */
+
+static const struct write_request request = {.origin = {.by = "key:test"}};
+static struct arena arena;
+static struct container_port http = {
+    .name = "http", .number = 80, .host_port = NUMBER_NULL, .protocol = PROTOCOL_TCP};
+
+static void done(void *argument, const struct error *error, const struct write_result *result)
+{
+    (void)argument, (void)result;
+    cr_assert_null(error, "%s", error->message);
+}
+
+static void deploy(const char *image, int64_t replicas)
+{
+    struct deployment wanted = {0};
+    struct error error;
+    schema_defaults(&deployment_type, &arena, &wanted);
+    wanted.name = "web";
+    wanted.replicas = replicas;
+    wanted.template.image = image;
+    wanted.template.ports = (struct list){.items = &http, .count = 1};
+    cr_assert(deployment_manager_write(deployments, WRITE_REPLACE, &wanted, true, &request, done,
+                                       NULL, &error),
+              "%s", error.message);
+}
+
+static void serve(void)
+{
+    struct service wanted = {0};
+    struct error error;
+    schema_defaults(&service_type, &arena, &wanted);
+    wanted.name = wanted.deployment = "web";
+    wanted.listen = "127.0.0.1:8080";
+    cr_assert(service_manager_write(services, WRITE_CREATE, &wanted, &request, done, NULL, &error),
+              "%s", error.message);
+}
+
+static struct deployment_status status(void)
+{
+    struct deployment_status out = {0};
+    const struct deployment *web = deployment_manager_find(deployments, "web");
+    cr_assert_not_null(web);
+    deployment_manager_status(deployments, web, &out);
+    return out;
+}
+
+static void show_events(void)
+{
+    struct state_cursor cursor;
+    const struct record *record;
+    state_seek(state, STATE_COMMITTED, KIND_EVENT, NULL, &cursor);
+    while ((record = state_next(&cursor))) {
+        const struct event *event = (const struct event *)record;
+        fprintf(stderr, "%s %s %s\n", event->object, event->reason, event->message);
+    }
+}
+
+static void expect_complete(int64_t replicas)
+{
+    if (getenv("TEST_LOG"))
+        show_events();
+    struct deployment_status now = status();
+    cr_assert_eq(now.phase, PHASE_COMPLETE, "phase %d: %s %s; %lld desired %lld ready", now.phase,
+                 now.reason, now.message, (long long)now.desired, (long long)now.ready);
+    cr_assert_eq(now.ready, replicas);
+    cr_assert_eq(now.current, replicas);
+    cr_assert_eq(engine_alive(), replicas);
+    cr_assert_eq(proxy.active, replicas, "%u active in the proxy", proxy.active);
+}
+
+Test(cluster, a_deployment_runs_and_is_served)
+{
+    serve();
+    deploy("app:1", 3);
+    run_ms(2000);
+    expect_complete(3);
+    cr_assert_eq(engine.creates, 3);
+}
+
+Test(cluster, scales_up_and_down_without_waiting_for_deadlines)
+{
+    struct error error;
+    serve();
+    deploy("app:1", 2);
+    run_ms(2000);
+    cr_assert(deployment_manager_scale(deployments, "web", 10, &request, done, NULL, &error));
+    run_ms(2000);
+    expect_complete(10);
+    cr_assert(deployment_manager_scale(deployments, "web", 0, &request, done, NULL, &error));
+    run_ms(3000);
+    cr_assert_eq(engine_alive(), 0);
+    cr_assert(deployment_manager_scale(deployments, "web", 4, &request, done, NULL, &error));
+    run_ms(2000);
+    expect_complete(4);
+}
+
+Test(cluster, a_rollout_never_serves_fewer)
+{
+    serve();
+    deploy("app:1", 4);
+    run_ms(2000);
+    expect_complete(4);
+    watch_proxy();
+    deploy("app:2", 4);
+    run_ms(15000);
+    expect_complete(4);
+    cr_assert_eq(status().revision, 2);
+    cr_assert_geq(proxy.lowest_active, 4, "as few as %u were served", proxy.lowest_active);
+    cr_assert_eq(engine.creates, 8);
+}
+
+Test(cluster, a_crash_is_mended_at_once)
+{
+    serve();
+    deploy("app:1", 3);
+    run_ms(5000);
+    engine_exit(engine_find("web-1"), 1, 0);
+    run_ms(500);
+    expect_complete(3);
+    cr_assert_eq(status().restarts, 1);
+}
+
+Test(cluster, one_removed_behind_our_back_is_replaced_at_once)
+{
+    serve();
+    deploy("app:1", 3);
+    run_ms(5000);
+    engine_erase(engine_find("web-1"));
+    run_ms(500);
+    expect_complete(3);
+    cr_assert_eq(engine.creates, 4);
+}
+
+Test(cluster, one_that_crashes_all_the_time_goes_at_once_when_deleted)
+{
+    struct error error;
+    serve();
+    deploy("app:1", 1);
+    run_ms(5000);
+    for (int i = 0; i < 4; i++) {
+        engine_exit(engine_find("web-0"), 1, 0);
+        run_ms(i < 3 ? 5000 : 100);
+    }
+    cr_assert(deployment_manager_delete(deployments, "web", &request, done, NULL, &error));
+    run_ms(3000);
+    cr_assert_null(deployment_manager_find(deployments, "web"));
+    cr_assert_eq(engine.count, engine.removes);
+}
+
+Test(cluster, one_that_is_not_ready_goes_at_once_when_deleted)
+{
+    struct error error;
+    static const struct probe_exec command = {0};
+    struct probe probe = {.exec = &command,
+                          .interval_ns = NS_PER_SECOND,
+                          .timeout_ns = NS_PER_SECOND,
+                          .failure_threshold = 1,
+                          .success_threshold = 1};
+    struct deployment wanted = {0};
+    serve();
+    schema_defaults(&deployment_type, &arena, &wanted);
+    wanted.name = "web";
+    wanted.replicas = 2;
+    wanted.template.image = "app:1";
+    wanted.template.ports = (struct list){.items = &http, .count = 1};
+    wanted.template.readiness_probe = &probe;
+    cr_assert(deployment_manager_write(deployments, WRITE_REPLACE, &wanted, true, &request, done,
+                                       NULL, &error));
+    run_ms(5000);
+    expect_complete(2);
+    engine.exec_exit_code = 1;
+    run_ms(5000);
+    cr_assert_eq(status().ready, 0);
+    cr_assert(deployment_manager_delete(deployments, "web", &request, done, NULL, &error));
+    run_ms(3000);
+    cr_assert_null(deployment_manager_find(deployments, "web"));
+    cr_assert_eq(engine_alive(), 0);
+}
+
+Test(cluster, deleting_ends_containers_then_records)
+{
+    struct error error;
+    serve();
+    deploy("app:1", 5);
+    run_ms(3000);
+    cr_assert(deployment_manager_delete(deployments, "web", &request, done, NULL, &error));
+    run_ms(3000);
+    cr_assert_null(deployment_manager_find(deployments, "web"));
+    cr_assert_eq(state_count(state, KIND_CONTAINER), 0);
+    cr_assert_eq(state_count(state, KIND_REVISION), 0);
+    cr_assert_eq(engine_alive(), 0);
+    cr_assert_eq(engine.removes, 5);
+}
+
+Test(cluster, a_new_agent_takes_over_what_runs)
+{
+    serve();
+    deploy("app:1", 3);
+    run_ms(3000);
+    watch_proxy();
+    agent_destroy(agent);
+    run_ms(500);
+    start_agent();
+    run_ms(3000);
+    expect_complete(3);
+    cr_assert_eq(proxy.lowest_active, 3, "as few as %u were served", proxy.lowest_active);
+    cr_assert_eq(engine.creates, 3);
+    cr_assert_eq(engine.stops, 0);
+}
+
+Test(cluster, deleting_one_container_makes_another)
+{
+    struct error error;
+    serve();
+    deploy("app:1", 2);
+    run_ms(3000);
+    const struct container *first = container_manager_next(containers, "web", NULL);
+    cr_assert(container_manager_delete(containers, first->id, &request, done, NULL, &error));
+    run_ms(5000);
+    expect_complete(2);
+    cr_assert_eq(engine.creates, 3);
+}
+
+Test(cluster, restarting_one_container_keeps_its_record)
+{
+    struct error error;
+    char id[80];
+    serve();
+    deploy("app:1", 2);
+    run_ms(3000);
+    snprintf(id, sizeof id, "%s", container_manager_next(containers, "web", NULL)->id);
+    cr_assert(container_manager_restart(containers, id, &request, done, NULL, &error));
+    run_ms(3000);
+    expect_complete(2);
+    cr_assert_not_null(container_manager_find(containers, id));
+    cr_assert_eq(container_manager_find(containers, id)->incarnation, 2);
+    cr_assert_eq(engine.creates, 3);
+}
