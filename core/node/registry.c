@@ -322,6 +322,11 @@ bool node_registry_counts(struct node_registry *registry, const char *node)
            silence(peer) < registry->config.suspect_after_ns;
 }
 
+bool node_registry_settled(const struct node_registry *registry)
+{
+    return registry->settled;
+}
+
 bool node_registry_table_acknowledged(struct node_registry *registry, int64_t version)
 {
     struct peer *peer, *next;

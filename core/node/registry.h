@@ -69,6 +69,9 @@ void node_registry_assign_all(struct node_registry *registry, const char *node);
 int64_t node_registry_publish(struct node_registry *registry, const char *service);
 /* Does that node's proxy count: connected, or silent for less than the suspect time? */
 bool node_registry_counts(struct node_registry *registry, const char *node);
+/* After a start: have the nodes known from before told what runs there (or been given up on)? Until
+ * then no table is sent, and it is not known what the proxies hold. */
+bool node_registry_settled(const struct node_registry *registry);
 /* Has every proxy that counts (ready or suspect for less than the suspect time) acknowledged it? */
 bool node_registry_table_acknowledged(struct node_registry *registry, int64_t version);
 

@@ -35,6 +35,8 @@ static void finish(struct drain *drain)
 static void check(struct drain *drain)
 {
     struct node_registry *nodes = drain->manager->config.nodes;
+    if (!drain->begun)
+        return;
     struct debt **link = &drain->debts;
     while (*link) {
         if (node_registry_counts(nodes, (*link)->node)) {
@@ -82,19 +84,13 @@ static void add_debts(struct drain *drain, const struct service *service)
     }
 }
 
-void service_manager_drain(struct service_manager *manager, const struct container *container)
+static void begin(struct drain *drain, const struct container *container)
 {
+    struct service_manager *manager = drain->manager;
     const struct service *service = NULL;
     uint64_t longest_ns = 0;
-    struct drain *drain = NULL;
-    HASH_FIND_STR(manager->drains, container->id, drain);
-    if (drain)
-        return;
-    drain = memory_alloc(sizeof *drain);
-    drain->manager = manager;
-    snprintf(drain->container, sizeof drain->container, "%s", container->id);
-    snprintf(drain->deployment, sizeof drain->deployment, "%s", container->deployment);
-    HASH_ADD_STR(manager->drains, container, drain);
+    drain->begun = true;
+    drain->deadline.fire = deadline_passed;
     while ((service = service_of(manager, container->deployment, service))) {
         enum endpoint_state state;
         int64_t port;
@@ -106,10 +102,38 @@ void service_manager_drain(struct service_manager *manager, const struct contain
         if (service->drain_timeout_ns > longest_ns)
             longest_ns = service->drain_timeout_ns;
     }
-    loop_timer_init(&drain->deadline, manager->loop, "drain deadline", deadline_passed, drain);
     loop_timer_start(&drain->deadline, longest_ns + 10 * NS_PER_SECOND);
     if (!drain->debts)
         loop_timer_start(&drain->deadline, 0);
+}
+
+static void begin_when_settled(void *argument)
+{
+    struct drain *drain = argument;
+    struct service_manager *manager = drain->manager;
+    const struct container *container =
+        container_manager_find(manager->config.containers, drain->container);
+    if (!container)
+        free_drain(manager, drain);
+    else if (node_registry_settled(manager->config.nodes))
+        begin(drain, container);
+    else
+        loop_timer_start(&drain->deadline, NS_PER_SECOND / 10);
+}
+
+void service_manager_drain(struct service_manager *manager, const struct container *container)
+{
+    struct drain *drain = NULL;
+    HASH_FIND_STR(manager->drains, container->id, drain);
+    if (drain)
+        return;
+    drain = memory_alloc(sizeof *drain);
+    drain->manager = manager;
+    snprintf(drain->container, sizeof drain->container, "%s", container->id);
+    snprintf(drain->deployment, sizeof drain->deployment, "%s", container->deployment);
+    loop_timer_init(&drain->deadline, manager->loop, "drain deadline", begin_when_settled, drain);
+    HASH_ADD_STR(manager->drains, container, drain);
+    begin_when_settled(drain);
 }
 
 void service_take_drained(struct service_manager *manager, const char *node,

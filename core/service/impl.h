@@ -44,6 +44,7 @@ struct drain {
     struct debt *debts;
     int64_t version; /* of the table without it */
     struct loop_timer deadline;
+    bool begun; /* not before the nodes have told, after a start, what runs there */
     char deployment[64], container[80];
 };
 struct service_manager {

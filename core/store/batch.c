@@ -230,11 +230,22 @@ static void empty_done(struct loop_task *task)
     batch_destroy(holder);
 }
 
-static void submit_empty(struct txn *txn)
+static void refused_done(struct loop_task *task)
+{
+    struct batch *holder = CONTAINER_OF(task, struct batch, job.completion);
+    struct error error;
+    error_set(&error, ERROR_UNAVAILABLE, "the daemon is ending");
+    drop_all(holder->first->state, holder->first, &error);
+    batch_destroy(holder);
+}
+
+/* Ends without the store, in a later turn. */
+static void submit_aside(struct txn *txn, void (*run)(struct loop_task *task), const char *name)
 {
     struct batch *holder = memory_alloc(sizeof *holder);
+    txn->next = NULL;
     holder->first = txn;
-    holder->job.completion = (struct loop_task){.run = empty_done, .name = "empty transaction"};
+    holder->job.completion = (struct loop_task){.run = run, .name = name};
     loop_post(txn->state->loop, &holder->job.completion);
 }
 
@@ -245,7 +256,11 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     txn->done = done;
     txn->argument = argument;
     if (!txn->count && !state->forming && !state->at_store) {
-        submit_empty(txn);
+        submit_aside(txn, empty_done, "empty transaction");
+        return;
+    }
+    if (state->closing) {
+        submit_aside(txn, refused_done, "late transaction");
         return;
     }
     if (!state->forming) {

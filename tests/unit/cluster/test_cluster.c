@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct orch_manifest orch_plugin_manifest_1; /* of the memory store */
+extern const struct orch_manifest orch_plugin_manifest_1; /* of the sqlite store */
 extern const struct orch_manifest spread_manifest;
 
 static struct loop *loop;
@@ -35,6 +35,7 @@ static struct scheduler *scheduler;
 static struct deployment_manager *deployments;
 static struct agent *agent;
 static char directory[64];
+static struct arena declared; /* what the tests declare */
 
 /* -- the proxy: acknowledges after a millisecond, drains at once, says so once -- */
 
@@ -271,14 +272,21 @@ static void opened(void *argument, const struct error *error)
     *(bool *)argument = true;
 }
 
-static void nothing(void *argument)
-{
-    (void)argument;
-}
-
 static void start_server(void)
 {
+    static const struct record_kind *const kinds[KIND_COUNT] = {
+        [KIND_META] = &meta_kind,         [KIND_DEPLOYMENT] = &deployment_kind,
+        [KIND_REVISION] = &revision_kind, [KIND_CONTAINER] = &container_kind,
+        [KIND_NODE] = &node_kind,         [KIND_SERVICE] = &service_kind,
+        [KIND_EVENT] = &event_kind,       [KIND_AUDIT] = &audit_kind};
     struct error error;
+    const struct state_config config = {.loop = loop,
+                                        .kinds = kinds,
+                                        .store = orch_plugin_manifest_1.provides[0].table,
+                                        .host = &store_host.orch,
+                                        .config_json = "{}",
+                                        .state_directory = directory};
+    state = state_create(&config);
     containers = container_manager_create(loop, state);
     nodes =
         node_registry_create(&(struct node_registry_config){.loop = loop,
@@ -345,14 +353,30 @@ static void start_agent(void)
     run_ms(200);
 }
 
+static void closed(void *argument)
+{
+    *(bool *)argument = true;
+}
+
+/* As the daemon ends: containers and proxy run on. */
+static void stop_server(void)
+{
+    bool done = false;
+    agent_destroy(agent);
+    state_close(state, closed, &done); /* its last batch is still told to the managers */
+    run_ms(100);
+    cr_assert(done);
+    deployment_manager_destroy(deployments);
+    service_manager_destroy(services);
+    node_registry_destroy(nodes);
+    container_manager_destroy(containers);
+    scheduler_destroy(scheduler);
+    state_destroy(state);
+}
+
 static void setup(void)
 {
     static const struct plugin_service *const offered[] = {&host_ops_service};
-    static const struct record_kind *const kinds[KIND_COUNT] = {
-        [KIND_META] = &meta_kind,         [KIND_DEPLOYMENT] = &deployment_kind,
-        [KIND_REVISION] = &revision_kind, [KIND_CONTAINER] = &container_kind,
-        [KIND_NODE] = &node_kind,         [KIND_SERVICE] = &service_kind,
-        [KIND_EVENT] = &event_kind,       [KIND_AUDIT] = &audit_kind};
     struct error error;
     log_configure(getenv("TEST_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_FORMAT_JSON, 2);
     engine_reset();
@@ -368,35 +392,28 @@ static void setup(void)
                                               .ops = ops,
                                               .services = offered,
                                               .service_count = 1};
-    plugin_host_init(&store_host, &environment, "store-memory");
+    plugin_host_init(&store_host, &environment, "store-sqlite");
     plugin_host_init(&runtime_host, &environment, "runtime-scripted");
     plugin_host_init(&scheduler_host, &environment, "scheduler-spread");
     runtime = runtime_create_table(&runtime_host, &engine_table, NULL, ops, "{}", &error);
-    const struct state_config config = {.loop = loop,
-                                        .kinds = kinds,
-                                        .store = orch_plugin_manifest_1.provides[0].table,
-                                        .host = &store_host.orch,
-                                        .config_json = "{}",
-                                        .state_directory = "/nonexistent"};
-    state = state_create(&config);
     start_server();
     start_agent();
 }
 
 static void teardown(void)
 {
-    char path[96];
-    agent_destroy(agent);
-    deployment_manager_destroy(deployments);
-    service_manager_destroy(services);
-    node_registry_destroy(nodes);
-    container_manager_destroy(containers);
-    scheduler_destroy(scheduler);
+    char command[128];
+    stop_server();
     runtime_destroy(runtime);
-    snprintf(path, sizeof path, "%s/agent.json", directory);
-    unlink(path);
-    rmdir(directory);
-    (void)nothing;
+    plugin_host_finish(&runtime_host);
+    plugin_host_finish(&store_host);
+    plugin_host_finish(&scheduler_host);
+    op_table_destroy(ops);
+    run_ms(1000);
+    loop_destroy(loop);
+    arena_finish(&declared);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    cr_assert_eq(system(command), 0);
 }
 
 TestSuite(cluster, .init = setup, .fini = teardown, .timeout = 60);
@@ -404,7 +421,6 @@ TestSuite(cluster, .init = setup, .fini = teardown, .timeout = 60);
 /* -- what users do -- */
 
 static const struct write_request request = {.origin = {.by = "key:test"}};
-static struct arena arena;
 static struct container_port http = {
     .name = "http", .number = 80, .host_port = NUMBER_NULL, .protocol = PROTOCOL_TCP};
 
@@ -418,7 +434,7 @@ static void deploy(const char *image, int64_t replicas)
 {
     struct deployment wanted = {0};
     struct error error;
-    schema_defaults(&deployment_type, &arena, &wanted);
+    schema_defaults(&deployment_type, &declared, &wanted);
     wanted.name = "web";
     wanted.replicas = replicas;
     wanted.template.image = image;
@@ -432,7 +448,7 @@ static void serve(void)
 {
     struct service wanted = {0};
     struct error error;
-    schema_defaults(&service_type, &arena, &wanted);
+    schema_defaults(&service_type, &declared, &wanted);
     wanted.name = wanted.deployment = "web";
     wanted.listen = "127.0.0.1:8080";
     cr_assert(service_manager_write(services, WRITE_CREATE, &wanted, &request, done, NULL, &error),
@@ -562,7 +578,7 @@ Test(cluster, one_that_is_not_ready_goes_at_once_when_deleted)
                           .success_threshold = 1};
     struct deployment wanted = {0};
     serve();
-    schema_defaults(&deployment_type, &arena, &wanted);
+    schema_defaults(&deployment_type, &declared, &wanted);
     wanted.name = "web";
     wanted.replicas = 2;
     wanted.template.image = "app:1";
@@ -639,4 +655,48 @@ Test(cluster, restarting_one_container_keeps_its_record)
     cr_assert_not_null(container_manager_find(containers, id));
     cr_assert_eq(container_manager_find(containers, id)->incarnation, 2);
     cr_assert_eq(engine.creates, 3);
+}
+
+Test(cluster, a_restart_of_the_daemon_disturbs_nothing)
+{
+    serve();
+    deploy("app:1", 3);
+    run_ms(3000);
+    expect_complete(3);
+    watch_proxy();
+    stop_server();
+    run_ms(200);
+    start_server();
+    start_agent();
+    run_ms(5000);
+    expect_complete(3);
+    cr_assert_eq(proxy.lowest_active, 3, "as few as %u were served", proxy.lowest_active);
+    cr_assert_eq(engine.creates, 3);
+    cr_assert_eq(engine.stops, 0);
+    cr_assert_eq(status().restarts, 0);
+}
+
+Test(cluster, a_rollout_goes_on_after_a_restart_at_any_moment_and_never_serves_fewer)
+{
+    for (unsigned ms = 1; ms < 200; ms += 7) {
+        if (ms > 1) {
+            teardown();
+            setup();
+        }
+        serve();
+        deploy("app:1", 3);
+        run_ms(3000);
+        expect_complete(3);
+        watch_proxy();
+        deploy("app:2", 3);
+        run_ms(ms);
+        stop_server();
+        start_server();
+        start_agent();
+        run_ms(10000);
+        expect_complete(3);
+        cr_assert_eq(engine.count - engine.removes, 3);
+        cr_assert_geq(proxy.lowest_active, 3, "restarted after %u ms: as few as %u were served", ms,
+                      proxy.lowest_active);
+    }
 }

@@ -200,6 +200,32 @@ Test(state, many_come_and_go_in_any_order)
     }
 }
 
+static void refused(void *argument, const struct error *error)
+{
+    *(bool *)argument = error && error->code == ERROR_UNAVAILABLE;
+}
+
+Test(state, nothing_is_accepted_while_it_closes)
+{
+    bool late = false;
+    put_one("a");
+    state_close(state, closed, NULL);
+    struct txn *txn = begin();
+    put(txn, "b");
+    txn_submit(txn, refused, &late);
+    cr_assert_not(late, "never inside the call");
+    run_ms(100);
+    cr_assert(late);
+    cr_assert_not_null(find(STATE_COMMITTED, "a"));
+    cr_assert_null(find(STATE_HEAD, "b"));
+    txn = begin();
+    put(txn, "c");
+    late = false;
+    txn_submit(txn, refused, &late);
+    run_ms(100);
+    cr_assert(late);
+}
+
 Test(state, old_events_go)
 {
     for (int i = 0; i < 400; i++) {
