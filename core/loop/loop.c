@@ -42,6 +42,7 @@ void loop_run(struct loop *loop)
     atomic_store(&loop->running, true);
     loop->ops->run(loop);
     atomic_store(&loop->running, false);
+    atomic_store(&loop->stop, false); /* it has been obeyed; the loop may be run again */
 }
 
 void loop_stop(struct loop *loop)

@@ -1,7 +1,7 @@
 /* The event loop behind an interface: time, timers, descriptors, posting from other threads,
- * randomness and a pool for blocking work. `loop_create_real` stands on libev; `loop_create_virtual`
- * runs in simulated time on one thread, deterministically from a seed: there the pool runs its work
- * inline at a drawn later instant, and descriptors are not available.
+ * randomness and a pool for blocking work. `loop_create_real` stands on libev;
+ * `loop_create_virtual` runs in simulated time on one thread, deterministically from a seed: there
+ * the pool runs its work inline at a drawn later instant, and descriptors are not available.
  *
  * Everything is [loop] (the thread that calls loop_run) unless tagged. Callbacks never run inside
  * the call that arranged them. No callback may block; one that runs over 2 ms is logged with its
@@ -22,9 +22,10 @@ struct loop *loop_create_real(struct error *error); /* NULL on failure */
 struct loop *loop_create_virtual(uint64_t seed, int64_t start_wall_ms);
 void loop_destroy(struct loop *loop); /* NULL is fine */
 
-void loop_run(struct loop *loop);  /* until loop_stop; the calling thread becomes [loop] */
+void loop_run(struct loop *loop); /* until loop_stop, may be run again; the thread becomes [loop] */
 void loop_stop(struct loop *loop); /* [any] */
-/* Virtual only: run what is due up to that instant, or until nothing is left; false: nothing left. */
+/* Virtual only: run what is due up to that instant, or until nothing is left; false: nothing left.
+ */
 bool loop_run_until(struct loop *loop, uint64_t deadline_ns);
 
 uint64_t loop_now_ns(struct loop *loop);  /* monotonic, as of the start of this turn */
@@ -34,7 +35,8 @@ uint64_t loop_random(struct loop *loop);
 struct random_source loop_random_source(struct loop *loop);
 bool loop_is_current(struct loop *loop); /* [any] is this the loop's thread? */
 
-/* One-shot timers, embedded in their owner. Zeroed then loop_timer_init. Starting again moves it. */
+/* One-shot timers, embedded in their owner. Zeroed then loop_timer_init. Starting again moves it.
+ */
 struct loop_timer {
     struct loop *loop;
     void (*fire)(void *argument);
