@@ -13,6 +13,8 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C) # programs are linked with -pie, whatever the compiler's default
 
 # The release preset puts programs and plugins where `make build` promises them.
 set(ORCHESTRATOR_OUTPUT ${CMAKE_BINARY_DIR} CACHE PATH "Where bin/ and lib/ are made")
@@ -21,15 +23,16 @@ set(ORCHESTRATOR_PLUGIN_DIR ${ORCHESTRATOR_OUTPUT}/lib/orchestrator)
 
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
                     -Wno-format-truncation # messages are cut on purpose
-                    -Wno-format-truncation
                     -Werror=format-security -Werror -fvisibility=hidden -fno-strict-aliasing
                     -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 add_compile_definitions(_GNU_SOURCE ORCHESTRATOR_VERSION="${PROJECT_VERSION}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}") # asserts stay on
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-  add_compile_options(-O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
-                      -fcf-protection)
-  add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
+  add_compile_options(-O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    add_compile_options(-fcf-protection)
+  endif()
+  add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed)
 endif()
 set(ORCHESTRATOR_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 if(ORCHESTRATOR_SANITIZE)
