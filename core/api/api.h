@@ -44,6 +44,7 @@ struct api_parts {
     struct agent *agent;     /* of this host; NULL: none */
     struct runtime *runtime; /* likewise: logs, stats */
     const char *node_name;   /* of this host's agent */
+    int64_t started_at_ms;   /* wall clock; 0: when api_create is called */
 };
 /* Opens the socket and starts the thread: /healthz answers, /readyz says 503 and everything under
  * /api/v1 answers 503 until api_serve. `key` is hashed and not kept. */

@@ -5,24 +5,28 @@
 
 #include "api/request.h"
 
-enum { LIST_LIMIT = 500, LIST_LIMIT_MAX = 5000 };
+enum { LIST_LIMIT = 500, LIST_LIMIT_MAX = 5000, SHOWN_KEY_BYTES = 96 };
 
 /* One object as it is shown: a counted record and a copy of what is soft. */
 struct shown {
+    const struct shown_kind *kind;
     const struct record *record; /* a reference is held */
     void *soft;                  /* malloc, of kind->soft_bytes; NULL: none */
 };
-/* How a kind of object is walked, judged and written; one static table each (show_*.c). */
+/* How a kind of object is walked, judged and written; one static table each (routes/). */
 struct shown_kind {
     const char *name; /* plural: "deployments" */
     enum record_kind_id id;
     size_t soft_bytes;
     /* [loop] Fills soft (zeroed). */
     void (*fill)(const struct api_parts *parts, const struct record *record, void *soft);
+    void (*drop)(void *soft); /* [any] what soft holds beyond its bytes; NULL: nothing */
     /* The latest change to anything of it. */
     uint64_t (*seq)(const struct record *record, const void *soft);
-    const char *(*key)(const struct record *record); /* name or id: cursor and path */
-    const struct list *(*labels)(const struct record *record); /* NULL: no selector */
+    /* Name or id, for cursor and path; borrowed from the record, or written into `scratch`. */
+    const char *(*key)(const struct record *record, char scratch[SHOWN_KEY_BYTES]);
+    /* NULL: no selector. */
+    const struct list *(*labels)(const struct record *record, const void *soft);
     /* [loop] The first record after that key in order (NULL: the first); NULL: none. */
     const struct record *(*next)(const struct api_parts *parts, const char *after);
     const struct record *(*find)(const struct api_parts *parts, const char *key); /* [loop] */
