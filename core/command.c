@@ -77,11 +77,11 @@ static bool check_plugins(struct config *config, FILE *faults)
     return true;
 }
 
-static int serve_checked(const struct config *config, const char *program, command_serve *serve)
+static int serve_checked(const struct config *config, command_serve *serve)
 {
     struct error error = {0};
     log_configure(config->log.level, config->log.format, STDERR_FILENO);
-    int status = serve(config, program, &error);
+    int status = serve(config, &error);
     if (error.code)
         LOG_ERROR("the daemon could not start", LOG_STR("error", error.message));
     return error.code && !status ? COMMAND_FAILED : status;
@@ -94,8 +94,8 @@ static int print(const struct config *config, FILE *out)
     return fputs(text_string(&text), out) < 0 || fflush(out) ? COMMAND_FAILED : COMMAND_FINE;
 }
 
-static int run_with(const struct command *command, struct config *config, const char *program,
-                    command_serve *serve, FILE *out, FILE *faults)
+static int run_with(const struct command *command, struct config *config, command_serve *serve,
+                    FILE *out, FILE *faults)
 {
     bool print_only = command->print_config && !command->check_config;
     if (!print_only && !check_plugins(config, faults))
@@ -108,7 +108,7 @@ static int run_with(const struct command *command, struct config *config, const 
         fputs("the configuration is fine\n", out);
         return COMMAND_FINE;
     }
-    return serve_checked(config, program, serve);
+    return serve_checked(config, serve);
 }
 
 int command_run(int argc, char **argv, const char *const *environment, command_serve *serve,
@@ -124,7 +124,7 @@ int command_run(int argc, char **argv, const char *const *environment, command_s
         return COMMAND_FINE;
     }
     struct config *config = config_load(command.file, environment);
-    int status = run_with(&command, config, argv[0], serve, out, faults);
+    int status = run_with(&command, config, serve, out, faults);
     config_destroy(config);
     return status;
 }

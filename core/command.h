@@ -8,8 +8,7 @@
 
 enum { COMMAND_FINE = 0, COMMAND_FAILED = 1, COMMAND_USAGE = 2 };
 
-typedef int command_serve(const struct config *config, const char *program_path,
-                          struct error *error);
+typedef int command_serve(const struct config *config, struct error *error);
 /* The exit status: 0 fine, 2 bad configuration or usage, 1 or what `serve` answers otherwise.
  * --check-config and --print-config open no socket, engine or database and write no file. */
 int command_run(int argc, char **argv, const char *const *environment, command_serve *serve,

@@ -7,6 +7,6 @@
 struct config;
 /* Serves until SIGTERM or SIGINT (a second one ends at once). Returns the exit status; `error` is
  * filled when it could not start. Containers and the proxy are left running. */
-int daemon_run(const struct config *config, const char *program_path, struct error *error);
+int daemon_run(const struct config *config, struct error *error);
 
 #endif

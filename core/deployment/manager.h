@@ -67,6 +67,10 @@ const struct revision *deployment_manager_next_revision(struct deployment_manage
 void deployment_manager_status(struct deployment_manager *manager,
                                const struct deployment *deployment,
                                struct deployment_status *out);
+/* What an agent says its images resolved to is kept with the revisions. */
+struct report;
+void deployment_manager_report(struct deployment_manager *manager, const char *node,
+                               const struct report *report);
 /* Queues reconciling of one deployment (a container, node or service of it changed). */
 void deployment_manager_touch(struct deployment_manager *manager, const char *name);
 /* Something that could let waiting replicas fit has changed (capacity, labels, a stop). */

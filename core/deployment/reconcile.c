@@ -309,11 +309,13 @@ static void act(struct deployment_manager *manager, struct track *track,
     if (deployment->deleting) {
         delete_all(manager, txn, census);
     } else if (!roll_back(manager, track, txn, census)) {
+        /* After a start what serves is not known before the nodes have told: nothing goes yet. */
+        bool known = node_registry_settled(manager->config.nodes);
         note_complete(manager, txn, census);
         stop_leftovers(manager, txn, census);
-        if (census->current > most)
+        if (known && census->current > most)
             stop_surplus(manager, txn, census, census->current - most, arena);
-        else if (rolling && !deployment->paused)
+        else if (known && rolling && !deployment->paused)
             stop_outdated(manager, txn, census, &bounds, arena);
     }
     if (!txn_is_empty(txn)) {

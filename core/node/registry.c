@@ -63,6 +63,7 @@ static void settle(struct node_registry *registry)
             return;
     }
     registry->settled = true;
+    registry->events.settled(registry->events.argument);
 }
 
 static void flush(void *argument)

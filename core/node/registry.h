@@ -21,6 +21,7 @@ struct node_events {
     /* state, schedulable, labels or capacity changed */
     void (*changed)(void *argument, const struct node *node);
     void (*lost)(void *argument, const char *node, bool lost);
+    void (*settled)(void *argument); /* node_registry_settled has become true */
     /* Fill what a node must be told of one container (id) by the end of this turn: NULL out->id
      * when there is no record of it on that node. The template goes along unless it was sent
      * before. */

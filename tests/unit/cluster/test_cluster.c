@@ -1,14 +1,10 @@
 #include "agent/agent.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "container/manager.h"
-#include "deployment/manager.h"
-#include "node/registry.h"
 #include "plugin/host.h"
 #include "plugin/ops.h"
 #include "proxy/feed.h"
-#include "scheduler/scheduler.h"
-#include "service/manager.h"
+#include "server.h"
 #include "store/event.h"
 
 #include "unit/agent/engine.h"
@@ -27,11 +23,11 @@ static struct op_table *ops;
 static struct plugin_environment environment;
 static struct plugin_host store_host, runtime_host, scheduler_host;
 static struct runtime *runtime;
+static struct server *server;
 static struct state *state;
 static struct container_manager *containers;
 static struct node_registry *nodes;
 static struct service_manager *services;
-static struct scheduler *scheduler;
 static struct deployment_manager *deployments;
 static struct agent *agent;
 static char directory[64];
@@ -131,132 +127,6 @@ static void watch_proxy(void)
     proxy.lowest_active = proxy.active;
 }
 
-/* -- the wiring -- */
-
-static void put_node(const struct node *node)
-{
-    if (node_registry_find(nodes, node->name))
-        scheduler_node_put(scheduler, node, node_registry_status(nodes, node->name));
-    else
-        scheduler_node_remove(scheduler, node->name);
-}
-
-static void node_changed(void *argument, const struct node *node)
-{
-    (void)argument;
-    put_node(node);
-    service_manager_node_changed(services, node->name);
-    deployment_manager_capacity_changed(deployments);
-}
-
-static void node_report(void *argument, const char *node, const struct report *report)
-{
-    (void)argument;
-    container_manager_report(containers, node, report);
-    service_manager_report(services, node, report);
-    const struct deployment *deployment = NULL; /* publications may have been acknowledged */
-    while (
-        (deployment = deployment_manager_next(deployments, deployment ? deployment->name : NULL)))
-        deployment_manager_touch(deployments, deployment->name);
-}
-
-static void node_lost(void *argument, const char *node, bool lost)
-{
-    (void)argument;
-    container_manager_node_lost(containers, node, lost);
-}
-
-static bool fill_container(void *argument, const char *node, const char *id,
-                           struct assigned_container *out, struct assigned_template *template,
-                           struct arena *arena)
-{
-    (void)argument;
-    const struct container *container = container_manager_find(containers, id);
-    if (!container || strcmp(container->node, node) != 0)
-        return false;
-    struct revision probe = {.record.kind = &revision_kind,
-                             .deployment = container->deployment,
-                             .number = container->revision};
-    const struct revision *revision =
-        (const struct revision *)state_find(state, STATE_COMMITTED, &probe.record);
-    if (!revision)
-        return false;
-    container_manager_fill_assigned(containers, container, out);
-    *template = (struct assigned_template){
-        .id = arena_format(arena, "%s/%lld", revision->deployment_uid, (long long)revision->number),
-        .deployment = revision->deployment,
-        .revision = revision->number,
-        .template = revision->template,
-        .image_pinned = revision->image_pinned,
-        .hash = revision->hash};
-    return true;
-}
-
-static const char *next_container(void *argument, const char *node, const char *after)
-{
-    (void)argument;
-    const struct container *container = after ? container_manager_find(containers, after) : NULL;
-    while ((container = container_manager_next(containers, NULL, container)))
-        if (strcmp(container->node, node) == 0)
-            return container->id;
-    return NULL;
-}
-
-static bool fill_service(void *argument, const char *service, struct arena *arena,
-                         struct published_service *out)
-{
-    (void)argument;
-    if (!service_manager_find(services, service))
-        return false;
-    service_manager_fill_table(services, service, arena, out);
-    return true;
-}
-
-static const char *next_service(void *argument, const char *after)
-{
-    (void)argument;
-    const struct service *service = service_manager_next(services, after);
-    return service ? service->name : NULL;
-}
-
-static void container_changed(void *argument, const struct container *container)
-{
-    (void)argument;
-    deployment_manager_touch(deployments, container->deployment);
-}
-
-static void endpoints_changed(void *argument, const char *deployment)
-{
-    (void)argument;
-    service_manager_deployment_changed(services, deployment);
-}
-
-static void container_stopping(void *argument, const struct container *container)
-{
-    (void)argument;
-    service_manager_drain(services, container);
-}
-
-static void assign(void *argument, const char *node, const char *id,
-                   const struct container *container)
-{
-    (void)argument, (void)container;
-    node_registry_assign(nodes, node, id);
-}
-
-static void freed(void *argument, const char *node)
-{
-    (void)argument, (void)node;
-    deployment_manager_capacity_changed(deployments);
-}
-
-static bool check_balancer(void *argument, const char *name, const char *config_json,
-                           struct error *error)
-{
-    (void)argument, (void)name, (void)config_json, (void)error;
-    return true;
-}
-
 /* -- life -- */
 
 static void run_ms(uint64_t ms)
@@ -274,64 +144,29 @@ static void opened(void *argument, const struct error *error)
 
 static void start_server(void)
 {
-    static const struct record_kind *const kinds[KIND_COUNT] = {
-        [KIND_META] = &meta_kind,         [KIND_DEPLOYMENT] = &deployment_kind,
-        [KIND_REVISION] = &revision_kind, [KIND_CONTAINER] = &container_kind,
-        [KIND_NODE] = &node_kind,         [KIND_SERVICE] = &service_kind,
-        [KIND_EVENT] = &event_kind,       [KIND_AUDIT] = &audit_kind};
     struct error error;
-    const struct state_config config = {.loop = loop,
-                                        .kinds = kinds,
-                                        .store = orch_plugin_manifest_1.provides[0].table,
-                                        .host = &store_host.orch,
-                                        .config_json = "{}",
-                                        .state_directory = directory};
-    state = state_create(&config);
-    containers = container_manager_create(loop, state);
-    nodes =
-        node_registry_create(&(struct node_registry_config){.loop = loop,
-                                                            .state = state,
-                                                            .suspect_after_ns = 3 * NS_PER_SECOND,
-                                                            .lost_after_ns = 15 * NS_PER_SECOND});
-    services =
-        service_manager_create(&(struct service_manager_config){.loop = loop,
-                                                                .state = state,
-                                                                .containers = containers,
-                                                                .nodes = nodes,
-                                                                .default_balancer = "round-robin",
-                                                                .check_balancer = check_balancer});
-    scheduler = scheduler_create(&(struct scheduler_config){
-        .loop = loop, .default_name = "spread", .fallback_name = "spread"});
-    cr_assert(scheduler_add_plugin(scheduler, "spread", spread_manifest.provides[0].table, NULL,
-                                   &scheduler_host.orch, "{}", &error));
-    deployments =
-        deployment_manager_create(&(struct deployment_manager_config){.loop = loop,
-                                                                      .state = state,
-                                                                      .containers = containers,
-                                                                      .nodes = nodes,
-                                                                      .services = services,
-                                                                      .scheduler = scheduler});
-    container_manager_set_events(containers,
-                                 &(struct container_events){.changed = container_changed,
-                                                            .endpoints_changed = endpoints_changed,
-                                                            .stopping = container_stopping,
-                                                            .assign = assign,
-                                                            .freed = freed});
-    node_registry_set_events(nodes, &(struct node_events){.report = node_report,
-                                                          .changed = node_changed,
-                                                          .lost = node_lost,
-                                                          .fill_container = fill_container,
-                                                          .next_container = next_container,
-                                                          .fill_service = fill_service,
-                                                          .next_service = next_service});
+    const struct server_config config = {.loop = loop,
+                                         .store = orch_plugin_manifest_1.provides[0].table,
+                                         .store_host = &store_host.orch,
+                                         .store_config = "{}",
+                                         .state_directory = directory,
+                                         .suspect_after_ns = 3 * NS_PER_SECOND,
+                                         .lost_after_ns = 15 * NS_PER_SECOND,
+                                         .default_scheduler = "spread",
+                                         .fallback_scheduler = "spread",
+                                         .default_balancer = "round-robin"};
     bool done = false;
-    state_open(state, opened, &done);
+    server = server_create(&config);
+    state = server->state;
+    containers = server->containers;
+    nodes = server->nodes;
+    services = server->services;
+    deployments = server->deployments;
+    cr_assert(scheduler_add_plugin(server->scheduler, "spread", spread_manifest.provides[0].table,
+                                   NULL, &scheduler_host.orch, "{}", &error));
+    server_open(server, opened, &done);
     run_ms(100);
     cr_assert(done);
-    node_registry_start(nodes);
-    service_manager_start(services);
-    container_manager_start(containers);
-    deployment_manager_start(deployments);
 }
 
 static void start_agent(void)
@@ -363,15 +198,10 @@ static void stop_server(void)
 {
     bool done = false;
     agent_destroy(agent);
-    state_close(state, closed, &done); /* its last batch is still told to the managers */
+    server_close(server, closed, &done); /* its last batch is still told to the managers */
     run_ms(100);
     cr_assert(done);
-    deployment_manager_destroy(deployments);
-    service_manager_destroy(services);
-    node_registry_destroy(nodes);
-    container_manager_destroy(containers);
-    scheduler_destroy(scheduler);
-    state_destroy(state);
+    server_destroy(server);
 }
 
 static void setup(void)

@@ -97,6 +97,11 @@ static void opened(void *argument, const struct error *error)
     *(bool *)argument = true;
 }
 
+static void on_settled(void *argument)
+{
+    (void)argument;
+}
+
 static struct node_registry *make_registry(void)
 {
     struct node_registry *made =
@@ -107,6 +112,7 @@ static struct node_registry *make_registry(void)
     node_registry_set_events(made, &(struct node_events){.report = on_report,
                                                          .changed = on_changed,
                                                          .lost = on_lost,
+                                                         .settled = on_settled,
                                                          .fill_container = fill_container,
                                                          .next_container = next_container,
                                                          .fill_service = fill_service,
