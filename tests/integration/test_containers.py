@@ -1,0 +1,129 @@
+"""Containers: their fields, states, ends and logs."""
+import re
+
+from harness.objects import containers, deploy, deployment, status_of, wait_complete
+from harness.wait import eventually
+
+FIELDS = {"id", "namespace", "owner", "deployment", "slot", "revision", "labels", "node", "image",
+          "imageDigest", "state", "ready", "restarts", "nextStartAt", "reason", "message",
+          "exitCode", "address", "resources", "ports", "runtimeId", "createdAt", "startedAt",
+          "finishedAt", "lastEnd", "seq"}
+
+
+def test_a_container_tells_what_the_contract_says(api, name):
+    deploy(api, name, ports=[{"name": "http", "containerPort": 80}],
+           containerLabels={"team": "shop"})
+    found = containers(api, name)[0]
+    assert FIELDS <= set(found), FIELDS - set(found)
+    assert re.fullmatch(r"[a-z0-9-]{1,79}", found["id"])
+    assert found["owner"] == {"kind": "deployments", "name": name}
+    assert (found["deployment"], found["node"], found["image"]) == (name, "node-1", "app/web:1")
+    assert (found["state"], found["ready"], found["restarts"]) == ("running", True, 0)
+    assert found["labels"]["team"] == "shop" and found["runtimeId"] and found["address"]
+    assert found["ports"][0]["containerPort"] == 80
+    assert api.get(f"/containers/{found['id']}").ok()["id"] == found["id"]
+
+
+def test_a_deleted_container_is_replaced(api, name):
+    deploy(api, name, replicas=2)
+    victim = containers(api, name)[0]
+    assert api.delete(f"/containers/{victim['id']}").check(202).json["id"] == victim["id"]
+    eventually(lambda: api.get(f"/containers/{victim['id']}").status == 404, what="404")
+    wait_complete(api, name)
+    after = containers(api, name)
+    assert len(after) == 2 and victim["id"] not in {item["id"] for item in after}
+
+
+def test_a_restarted_container_runs_as_a_new_one_of_the_engine(api, name):
+    deploy(api, name)
+    before = containers(api, name)[0]
+    api.post(f"/containers/{before['id']}/restart").check(200)
+    eventually(lambda: [item for item in containers(api, name) if item["state"] == "running"
+                        and item["runtimeId"] != before["runtimeId"]], what="new runtimeId")
+    wait_complete(api, name)
+
+
+def test_a_container_that_ends_is_started_again_and_its_record_stays(api, name):
+    deploy(api, name, env={"SIMULATED_EXIT_AFTER": "900ms", "SIMULATED_EXIT_CODE": "3"})
+    before = containers(api, name)[0]
+
+    def again():
+        found = api.get(f"/containers/{before['id']}").ok()
+        return found["restarts"] >= 1 and found["state"] == "running" and found
+    after = eventually(again, what="a restart")
+    assert after["runtimeId"] != before["runtimeId"]
+    assert after["lastEnd"]["exitCode"] == 3
+    assert status_of(api, name)["restarts"] >= 1
+
+
+def test_a_crash_loop_is_seen_with_its_next_start(api, name):
+    api.post("/deployments", deployment(name, image="crash/web:1")).check(201)
+
+    def looping():
+        found = containers(api, name)[0]
+        return found["reason"] == "CrashLoop" and found["state"] == "exited" and found
+    found = eventually(looping, what="CrashLoop")
+    assert found["nextStartAt"] and found["exitCode"] == 1 and found["message"]
+    assert not found["ready"] and found["restarts"] >= 1
+
+
+def test_back_off_spaces_the_restarts(api, name):
+    api.post("/deployments", deployment(name, image="crash/web:1", restartPolicy={
+        "backoff": "2s", "maxBackoff": "60s"})).check(201)
+    eventually(lambda: containers(api, name)[0]["state"] == "exited", what="an end")
+    assert containers(api, name)[0]["restarts"] <= 3
+
+
+def test_out_of_memory_is_told(api, name):
+    api.post("/deployments", deployment(name, env={
+        "SIMULATED_EXIT_AFTER": "50ms", "SIMULATED_EXIT_OOM": "1"})).check(201)
+
+    def killed():
+        found = containers(api, name)[0]
+        return found["lastEnd"] and found["lastEnd"]["reason"] == "OOMKilled"
+    eventually(killed, what="OOMKilled")
+
+
+def test_a_pull_and_a_start_are_states(api, name):
+    api.post("/deployments", deployment(name, image="slow/web:1")).check(201)
+    eventually(lambda: containers(api, name)[0]["state"] == "pulling", what="pulling")
+    eventually(lambda: containers(api, name)[0]["state"] == "creating", what="creating")
+    wait_complete(api, name)
+
+
+def test_readiness_is_that_of_the_probe(api, name):
+    api.post("/deployments", deployment(
+        name, env={"SIMULATED_UNHEALTHY": "1"},
+        readinessProbe={"exec": {"command": ["check"]}, "interval": "100ms"})).check(201)
+    eventually(lambda: containers(api, name)[0]["state"] == "running", what="running")
+    assert containers(api, name)[0]["ready"] is False
+    assert status_of(api, name)["ready"] == 0
+    api.patch(f"/deployments/{name}", {"env": {}}).check(200)
+    wait_complete(api, name)
+
+
+def test_a_failing_liveness_probe_restarts(api, name):
+    api.post("/deployments", deployment(
+        name, env={"SIMULATED_UNHEALTHY": "1"},
+        livenessProbe={"exec": {"command": ["check"]}, "interval": "100ms",
+                       "failureThreshold": 2})).check(201)
+    eventually(lambda: containers(api, name)[0]["restarts"] >= 1, what="a restart")
+
+
+def test_logs_are_text(api, name):
+    deploy(api, name)
+    reply = api.get(f"/containers/{containers(api, name)[0]['id']}/logs").check(200)
+    assert reply.headers["Content-Type"].startswith("text/plain")
+    assert reply.text.strip()
+
+
+def test_the_tail_of_logs_is_bounded(api, name):
+    deploy(api, name)
+    path = f"/containers/{containers(api, name)[0]['id']}/logs"
+    assert len(api.get(f"{path}?tail=1").check(200).text.splitlines()) <= 1
+    api.get(f"{path}?tail=x").error(400, "VALIDATION_FAILED")
+
+
+def test_logs_of_a_deployment_are_merged(api, name):
+    deploy(api, name, replicas=2)
+    assert api.get(f"/deployments/{name}/logs").check(200).text.strip()
