@@ -22,7 +22,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${ORCHESTRATOR_OUTPUT}/bin)
 set(ORCHESTRATOR_PLUGIN_DIR ${ORCHESTRATOR_OUTPUT}/lib/orchestrator)
 
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
-                    -Wno-format-truncation # messages are cut on purpose
+                    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # messages are cut on purpose
                     -Werror=format-security -Werror -fvisibility=hidden -fno-strict-aliasing
                     -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
 add_compile_definitions(_GNU_SOURCE ORCHESTRATOR_VERSION="${PROJECT_VERSION}")

@@ -33,6 +33,7 @@ bool clock_parse_wall_ms(const char *text, int64_t *wall_ms)
     if (*rest == 'Z' || *rest == 'z') {
         rest++;
     } else if ((*rest == '+' || *rest == '-') &&
+               /* NOLINTNEXTLINE(cert-err34-c): two digits fit */
                sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) == 2) {
         offset_s = (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
         rest += 1 + used;
@@ -48,8 +49,12 @@ bool clock_parse_wall_ms(const char *text, int64_t *wall_ms)
 static const struct {
     const char *name;
     uint64_t ns;
-} units[] = {{"d", 86400 * NS_PER_SECOND}, {"h", 3600 * NS_PER_SECOND}, {"m", 60 * NS_PER_SECOND},
-             {"s", NS_PER_SECOND},         {"ms", NS_PER_MS},           {"us", NS_PER_US},
+} units[] = {{"d", 86400 * NS_PER_SECOND},
+             {"h", 3600 * NS_PER_SECOND},
+             {"m", 60 * NS_PER_SECOND},
+             {"s", NS_PER_SECOND},
+             {"ms", NS_PER_MS},
+             {"us", NS_PER_US},
              {"ns", 1}};
 enum { UNIT_COUNT = sizeof units / sizeof units[0] };
 

@@ -122,7 +122,7 @@ static orch_status spawn(const struct orch_host *orch, const struct orch_process
 {
     struct children *children = children_of(orch);
     struct orch_process process;
-    pid_t pid;
+    pid_t pid = -1;
     if (!plugin_host_on_loop(orch, "orch.host.process/1 spawn"))
         return orch_fail(error, ORCH_E_WRONG_THREAD, "spawn is for the loop's thread");
     if (!theirs || !id)

@@ -26,7 +26,7 @@ struct request {
     struct plugin_registry *registry;
     struct plugin *plugin;
     const char *file; /* for messages */
-    const char *sha256;
+    char sha256[SHA256_HEX_BYTES];
     const char *path;      /* for dlopen */
     const char *copy_path; /* NULL: none of ours */
     int fd;                /* kept with the object; -1: none */
@@ -195,12 +195,12 @@ static struct plugin *load_opened(struct request *request, const struct plugin_f
                                   struct error *error)
 {
     struct text bytes CLEANUP(text_finish) = {0};
-    char sha256[SHA256_HEX_BYTES], *copy CLEANUP(memory_free_pointer) = NULL;
+    char *copy CLEANUP(memory_free_pointer) = NULL;
     struct error why = {0};
-    request->sha256 = sha256;
-    if (!plugin_file_read(file->fd, &bytes, sha256, &why) ||
+    if (!plugin_file_read(file->fd, &bytes, request->sha256, &why) ||
         (request->registry->state_directory &&
-         !plugin_file_keep(request->registry->state_directory, &bytes, sha256, &copy, &why))) {
+         !plugin_file_keep(request->registry->state_directory, &bytes, request->sha256, &copy,
+                           &why))) {
         (void)refused(request, NULL, why.message, error);
         return NULL;
     }
@@ -220,7 +220,8 @@ static struct plugin *load_opened(struct request *request, const struct plugin_f
     request->path = copy ? copy : file->path;
     request->copy_path = copy;
     struct plugin *plugin = NULL;
-    if (object_find(request->registry, sha256) || tried(request, copy ? kept.fd : file->fd, error))
+    if (object_find(request->registry, request->sha256) ||
+        tried(request, copy ? kept.fd : file->fd, error))
         plugin = load_object(request, error);
     plugin_file_finish(&kept);
     return plugin;
@@ -315,7 +316,7 @@ struct plugin *plugin_load_descriptor(struct plugin_registry *registry, int take
 {
     struct plugin *plugin = plugin_entry(registry, kind, name);
     struct text bytes CLEANUP(text_finish) = {0}, file CLEANUP(text_finish) = {0};
-    char sha256[SHA256_HEX_BYTES], path[40];
+    char path[40];
     if (plugin->object) {
         close(take_fd);
         return plugin;
@@ -324,13 +325,12 @@ struct plugin *plugin_load_descriptor(struct plugin_registry *registry, int take
     /* Kept open for good: glibc knows loaded objects by their path, and a number that came to name
      * another plugin would yield the old one. */
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", take_fd);
-    const struct request request = {.registry = registry,
-                                    .plugin = plugin,
-                                    .file = text_string(&file),
-                                    .sha256 = sha256,
-                                    .path = path,
-                                    .fd = take_fd};
-    if (!plugin_file_read(take_fd, &bytes, sha256, error))
+    struct request request = {.registry = registry,
+                              .plugin = plugin,
+                              .file = text_string(&file),
+                              .path = path,
+                              .fd = take_fd};
+    if (!plugin_file_read(take_fd, &bytes, request.sha256, error))
         return NULL;
     return load_object(&request, error);
 }

@@ -66,7 +66,7 @@ void plugin_error_take(struct error *error, orch_status status, const struct orc
     if (!message[0])
         error_set(error, plugin_status_code(status), "the plugin says only %s",
                   plugin_status_word(status));
-    else if (theirs->sys_errno > 0)
+    else if (room && theirs->sys_errno > 0)
         error_set_errno(error, plugin_status_code(status), theirs->sys_errno, "%s", message);
     else
         error_set(error, plugin_status_code(status), "%s", message);

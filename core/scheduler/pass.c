@@ -177,7 +177,7 @@ static void place_one(struct pass *pass, uint32_t replica, struct arena *arena)
 {
     struct schedule_placement *out = &pass->plan->placements[replica];
     uint64_t seed = hash_mix(pass->ask.seed + replica);
-    uint32_t best[SCHEDULE_BEST];
+    uint32_t best[SCHEDULE_BEST] = {0};
     for (uint32_t i = 0; i < pass->snapshot.node_count; i++) {
         if (pass->refusals[i])
             out->refused[pass->refusals[i]]++;

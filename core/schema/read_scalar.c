@@ -252,6 +252,6 @@ void input_scalar(struct input *input, const struct field *field, void *at, cons
     case FIELD_STRINGS:
     case FIELD_MAP:
     case FIELD_JSON:
-        assert(!"a kind with parts");
+        assert(false && "a kind with parts");
     }
 }

@@ -2,6 +2,7 @@
  * the arena's. */
 #include "schema/fields.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,7 @@ static bool read_list(struct reader *reader, const struct field *field, struct l
             items = grown;
             room = more;
         }
+        assert(items); /* there was no room for the first */
         void *item = items + out->count++ * size;
         if (strings)
             *(const char **)item = read_string(reader, NULL);
@@ -295,6 +297,7 @@ static bool read_map(struct reader *reader, struct list *out)
             entries = grown;
             room = more;
         }
+        assert(entries); /* there was no room for the first */
         struct map_entry *entry = &entries[out->count++];
         entry->key = read_string(reader, NULL);
         if (!entry->key || !take(reader, ':') || !(entry->value = read_string(reader, NULL)))

@@ -187,7 +187,7 @@ static int32_t pick(void *argument, struct orch_pick *pick)
     int32_t index = ORCH_PICK_NONE;
     if (worker->turns && worker->fresh == 0)
         read_weights(worker, count);
-    if (worker->weighted)
+    if (worker->turns && worker->weighted)
         index = pick_weighted(worker, pick, count);
     if (index < 0)
         index = pick_plain(worker, pick, count);

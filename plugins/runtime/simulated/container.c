@@ -7,12 +7,11 @@
 
 char *string_copy(struct orch_str string)
 {
-    char *copy = malloc(string.len + 1);
+    char *copy = calloc(1, string.len + 1);
     if (!copy)
         abort(); /* as everywhere in this plugin: it is for tests */
     if (string.len)
         memcpy(copy, string.ptr, string.len);
-    copy[string.len] = 0;
     return copy;
 }
 
@@ -167,7 +166,9 @@ static void exit_by_itself(void *context)
     container->exit_timer = 0;
     container->oom = container_env(container, "SIMULATED_EXIT_OOM") != NULL;
     const struct rule *rule = settings_rule(&container->runtime->settings, container->image);
-    container_exit(container, container->oom ? 137 : code ? atoi(code) : rule->exit_code);
+    container_exit(container, container->oom ? 137
+                              : code         ? (int)strtol(code, NULL, 10)
+                                             : rule->exit_code);
 }
 
 /* A network of its own for each daemon keeps addresses apart on one host. */

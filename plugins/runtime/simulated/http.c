@@ -116,7 +116,7 @@ static bool answer(struct connection *connection, const char *head, bool *gone)
         const char *code = value_of(target, "code=");
         (void)send_reply(connection); /* the container ends all the same */
         *gone = true;
-        container_exit(container, code ? atoi(code) : 0);
+        container_exit(container, code ? (int32_t)strtol(code, NULL, 10) : 0);
         return true;
     }
     const char *asked = value_of(target, "delay=");

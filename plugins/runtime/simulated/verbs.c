@@ -94,7 +94,7 @@ orch_status runtime_info(void *instance, struct orch_op op, struct orch_error *e
 /* The same name gives the same digest, on every host and run (FNV-1a in four lanes). */
 static void digest_of(const char *image, char digest[72])
 {
-    memcpy(digest, "sha256:", 7);
+    (void)snprintf(digest, 72, "sha256:");
     for (unsigned lane = 0; lane < 4; lane++) {
         uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ lane * UINT64_C(0x9e3779b97f4a7c15);
         for (const char *p = image; *p; p++)

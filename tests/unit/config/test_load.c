@@ -203,8 +203,8 @@ Test(config, what_is_no_yaml_is_told_with_line_and_column)
                                          "%YAML 9\n---\n",
                                          "{a: 1}}\n",
                                          "a: 1\n b: 2\n",
-                                         "\xff\xfe"
-                                         "a\x00:\x00"};
+                                         ("\xff\xfe"
+                                          "a\x00:\x00")};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
         CLEANUP(text_finish) struct text faults = {0};
         struct config *config = load(broken[i], NULL);
