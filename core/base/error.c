@@ -67,8 +67,7 @@ bool error_set_errno(struct error *error, enum error_code code, int errno_value,
     size_t length = strlen(error->message);
     char reason[128];
     mark_cut(error, (int)length + snprintf(error->message + length, sizeof error->message - length,
-                                           ": %s",
-                                           strerror_r(errno_value, reason, sizeof reason)));
+                                           ": %s", strerror_r(errno_value, reason, sizeof reason)));
     return false;
 }
 

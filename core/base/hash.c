@@ -22,7 +22,8 @@ uint64_t hash_sip(struct hash_seed seed, const void *bytes, size_t length)
 {
     const unsigned char *in = bytes;
     uint64_t v[4] = {seed.k0 ^ UINT64_C(0x736f6d6570736575), seed.k1 ^ UINT64_C(0x646f72616e646f6d),
-                     seed.k0 ^ UINT64_C(0x6c7967656e657261), seed.k1 ^ UINT64_C(0x7465646279746573)};
+                     seed.k0 ^ UINT64_C(0x6c7967656e657261),
+                     seed.k1 ^ UINT64_C(0x7465646279746573)};
     uint64_t word;
     size_t at = 0;
     for (; at + 8 <= length; at += 8) {

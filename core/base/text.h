@@ -1,4 +1,5 @@
-/* Text: a growing buffer, an arena, and small checks on names. [any thread; objects are not shared] */
+/* Text: a growing buffer, an arena, and small checks on names. [any thread; objects are not shared]
+ */
 #ifndef BASE_TEXT_H
 #define BASE_TEXT_H
 

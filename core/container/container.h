@@ -44,11 +44,11 @@ enum container_state {
 };
 /* Rebuilt from the agents' reports. */
 struct container_status {
-    uint8_t state; /* enum container_state */
-    bool ready;    /* running, startup and readiness passed */
-    int64_t exit_code;  /* NUMBER_NULL: none */
+    uint8_t state;     /* enum container_state */
+    bool ready;        /* running, startup and readiness passed */
+    int64_t exit_code; /* NUMBER_NULL: none */
     int64_t started_at_ms, finished_at_ms, next_start_at_ms;
-    int64_t ready_since_ms; /* 0: not ready */
+    int64_t ready_since_ms;  /* 0: not ready */
     uint64_t ready_since_ns; /* loop clock of the server; 0: not ready */
     uint64_t seq;
     char reason[48], message[240], address[48], runtime_id[80];

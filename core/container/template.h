@@ -9,9 +9,9 @@ enum protocol { PROTOCOL_TCP = 1, PROTOCOL_UDP };
 enum restart_condition { RESTART_ALWAYS = 1, RESTART_ON_FAILURE, RESTART_NEVER };
 
 struct container_port {
-    const char *name;   /* NULL: none */
-    int64_t number;     /* in the container */
-    int64_t host_port;  /* NUMBER_NULL: not published; 0 in a template: chosen by the scheduler */
+    const char *name;  /* NULL: none */
+    int64_t number;    /* in the container */
+    int64_t host_port; /* NUMBER_NULL: not published; 0 in a template: chosen by the scheduler */
     const char *host_address;
     uint8_t protocol; /* enum protocol */
 };
@@ -57,7 +57,7 @@ struct restart_policy {
 };
 struct container_template {
     const char *image;
-    uint8_t image_pull; /* enum image_pull; no part of the revision */
+    uint8_t image_pull;        /* enum image_pull; no part of the revision */
     struct list command, args; /* of const char * */
     const char *working_dir;   /* NULL: the image's */
     struct list env;           /* map */
@@ -79,7 +79,6 @@ const struct container_port *template_port(const struct container_template *temp
  * names in static text; returns how many. */
 size_t template_capabilities(const struct container_template *template, const char *names[48]);
 /* Rules that span fields: probe ports exist, port names unique, one kind a probe... For `check`. */
-bool template_check(const struct container_template *template, char *message,
-                    size_t message_bytes);
+bool template_check(const struct container_template *template, char *message, size_t message_bytes);
 
 #endif

@@ -53,11 +53,11 @@ struct deployment {
     bool deleting, paused;
     bool rolled_back_in_force; /* the template is one that an automatic rollback put back */
     const struct rolled_back *rolled_back_from; /* NULL: none */
-    int64_t revision_since_ms; /* wall clock of the change to `revision` */
+    int64_t revision_since_ms;                  /* wall clock of the change to `revision` */
 };
 struct revision {
     struct record record;
-    const char *deployment;     /* name */
+    const char *deployment; /* name */
     const char *deployment_uid;
     int64_t number;
     struct container_template template;
@@ -76,7 +76,8 @@ enum deployment_phase {
     PHASE_PENDING,
     PHASE_PROGRESSING
 };
-struct deployment_status { /* computed; copied by value, strings are static or in `arena` of caller */
+struct deployment_status { /* computed; copied by value, strings are static or in `arena` of caller
+                            */
     uint8_t phase;
     int64_t phase_since_ms, progressed_at_ms;
     char reason[48], message[480];

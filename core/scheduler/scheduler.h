@@ -66,9 +66,9 @@ struct schedule_ask {
     const char *deployment, *deployment_uid;
     const struct placement *placement;
     const struct container_template *template;
-    uint32_t count;          /* replicas wanted */
-    uint64_t seed;           /* replica i uses hash_mix(seed + i) */
-    const char *only_node;   /* global mode: this node or none; NULL: any */
+    uint32_t count;        /* replicas wanted */
+    uint64_t seed;         /* replica i uses hash_mix(seed + i) */
+    const char *only_node; /* global mode: this node or none; NULL: any */
 };
 enum { SCHEDULE_BEST = 5 };
 struct schedule_score {
@@ -76,13 +76,13 @@ struct schedule_score {
     int64_t score;
 };
 struct schedule_placement {
-    const char *node; /* NULL: it fits nowhere */
+    const char *node;  /* NULL: it fits nowhere */
     struct list ports; /* struct container_port with host ports chosen */
     struct schedule_score best[SCHEDULE_BEST];
     uint32_t best_count;
     uint32_t refused[FILTER_COUNT]; /* nodes refused, by filter */
 };
-struct schedule_plan { /* in an arena of its own; free by schedule_plan_free */
+struct schedule_plan {                     /* in an arena of its own; free by schedule_plan_free */
     struct schedule_placement *placements; /* `count` of the ask, in order */
     uint32_t count;
     const char *scheduler; /* which ranked: the fallback's name when it took over */
@@ -106,7 +106,7 @@ struct filter_verdict {
 size_t scheduler_explain(struct scheduler *scheduler, const struct schedule_ask *ask,
                          const char *node, struct filter_verdict out[FILTER_COUNT]);
 /* "3 nodes: 2 memory short, 1 not ready" */
-void schedule_refusals_text(const struct schedule_placement *placement, uint32_t nodes,
-                            char *out, size_t bytes);
+void schedule_refusals_text(const struct schedule_placement *placement, uint32_t nodes, char *out,
+                            size_t bytes);
 
 #endif

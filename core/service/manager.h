@@ -1,5 +1,6 @@
-/* The service manager: owns services, computes their endpoints from ready containers, publishes them
- * to every node's proxy, and tells when a container is out of every table and drained. All [loop]. */
+/* The service manager: owns services, computes their endpoints from ready containers, publishes
+ * them to every node's proxy, and tells when a container is out of every table and drained. All
+ * [loop]. */
 #ifndef SERVICE_MANAGER_H
 #define SERVICE_MANAGER_H
 

@@ -9,7 +9,7 @@ enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP };
 struct service {
     struct record record;
     const char *name, *namespace_name, *deployment;
-    const char *listen; /* "127.0.0.1:8080" */
+    const char *listen;          /* "127.0.0.1:8080" */
     struct port_ref target_port; /* neither: the deployment's only port */
     uint8_t protocol;            /* enum service_protocol */
     const char *balancer;        /* NULL: the configured default */

@@ -47,7 +47,9 @@ const struct type audit_type = {.name = "AuditEntry",
 
 static const struct field meta_fields[] = {
     {.name = "uid", .kind = FIELD_STRING, .offset = offsetof(struct meta, record.uid)},
-    {.name = "createdAt", .kind = FIELD_TIME, .offset = offsetof(struct meta, record.created_at_ms)},
+    {.name = "createdAt",
+     .kind = FIELD_TIME,
+     .offset = offsetof(struct meta, record.created_at_ms)},
     {.name = "seqBound", .kind = FIELD_INT, .offset = offsetof(struct meta, seq_bound)},
     {.name = "fence", .kind = FIELD_INT, .offset = offsetof(struct meta, fence)},
 };

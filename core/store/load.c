@@ -39,8 +39,8 @@ static void add_entry(void *context, struct orch_str key, struct orch_str value)
     }
     if (loading->count == loading->room) {
         loading->room = loading->room ? loading->room * 2 : 1024;
-        loading->records = memory_resize(loading->records,
-                                         loading->room * sizeof *loading->records);
+        loading->records =
+            memory_resize(loading->records, loading->room * sizeof *loading->records);
     }
     loading->records[loading->count++] = record_create(loading->kind, filled);
 }
@@ -52,11 +52,10 @@ static bool list_kind(struct loading *loading, const struct record_kind *kind)
     loading->kind = kind;
     loading->last_key[0] = 0;
     while (more && !loading->failed) {
-        struct orch_store_list request = {
-            .size = sizeof request,
-            .prefix = {kind->prefix, strlen(kind->prefix)},
-            .after = {loading->last_key, strlen(loading->last_key)},
-            .limit = 10000};
+        struct orch_store_list request = {.size = sizeof request,
+                                          .prefix = {kind->prefix, strlen(kind->prefix)},
+                                          .after = {loading->last_key, strlen(loading->last_key)},
+                                          .limit = 10000};
         struct orch_error error = {.size = sizeof error};
         orch_status status = state->config.store->list(
             state->store, &request,
@@ -112,8 +111,8 @@ static void first_written(void *argument, const struct error *error)
         return;
     }
     struct meta probe = {.record.kind = &meta_kind};
-    const struct meta *meta = (const struct meta *)state_find(state, STATE_COMMITTED,
-                                                              &probe.record);
+    const struct meta *meta =
+        (const struct meta *)state_find(state, STATE_COMMITTED, &probe.record);
     state->seq_bound = (uint64_t)meta->seq_bound;
     state->trouble[0] = 0;
     state->opened = true;

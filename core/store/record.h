@@ -27,7 +27,7 @@ enum record_kind_id {
 struct record_kind;
 struct record {
     const struct record_kind *kind;
-    const char *uid; /* 32 hex digits; NULL for kinds whose name is unique for ever */
+    const char *uid;  /* 32 hex digits; NULL for kinds whose name is unique for ever */
     uint64_t seq;     /* of the transaction that made this version */
     uint64_t version; /* counts what users declare; 0: the kind has none */
     int64_t created_at_ms, updated_at_ms;
@@ -36,16 +36,31 @@ struct record {
 };
 /* Fields every shown record has; for the field tables. */
 #define RECORD_FIELDS(struct_name)                                                                 \
-    {.name = "uid", .kind = FIELD_STRING, .flags = FIELD_READ_ONLY,                                \
-     .offset = offsetof(struct_name, record.uid), .doc = "Unique for ever; a new object of the same name has another."},                                                 \
-    {.name = "version", .kind = FIELD_INT, .flags = FIELD_READ_ONLY,                               \
-     .offset = offsetof(struct_name, record.version), .doc = "Counts what users declare; the ETag."},                                             \
-    {.name = "seq", .kind = FIELD_INT, .flags = FIELD_READ_ONLY,                                   \
-     .offset = offsetof(struct_name, record.seq), .doc = "The latest change to anything of the object."},                                                 \
-    {.name = "createdAt", .kind = FIELD_TIME, .flags = FIELD_READ_ONLY,                            \
-     .offset = offsetof(struct_name, record.created_at_ms), .doc = "When it was first declared."},                                       \
-    {.name = "updatedAt", .kind = FIELD_TIME, .flags = FIELD_READ_ONLY,                            \
-     .offset = offsetof(struct_name, record.updated_at_ms), .doc = "When its declaration last changed."}
+    {.name = "uid",                                                                                \
+     .kind = FIELD_STRING,                                                                         \
+     .flags = FIELD_READ_ONLY,                                                                     \
+     .offset = offsetof(struct_name, record.uid),                                                  \
+     .doc = "Unique for ever; a new object of the same name has another."},                        \
+        {.name = "version",                                                                        \
+         .kind = FIELD_INT,                                                                        \
+         .flags = FIELD_READ_ONLY,                                                                 \
+         .offset = offsetof(struct_name, record.version),                                          \
+         .doc = "Counts what users declare; the ETag."},                                           \
+        {.name = "seq",                                                                            \
+         .kind = FIELD_INT,                                                                        \
+         .flags = FIELD_READ_ONLY,                                                                 \
+         .offset = offsetof(struct_name, record.seq),                                              \
+         .doc = "The latest change to anything of the object."},                                   \
+        {.name = "createdAt",                                                                      \
+         .kind = FIELD_TIME,                                                                       \
+         .flags = FIELD_READ_ONLY,                                                                 \
+         .offset = offsetof(struct_name, record.created_at_ms),                                    \
+         .doc = "When it was first declared."},                                                    \
+    {                                                                                              \
+        .name = "updatedAt", .kind = FIELD_TIME, .flags = FIELD_READ_ONLY,                         \
+        .offset = offsetof(struct_name, record.updated_at_ms),                                     \
+        .doc = "When its declaration last changed."                                                \
+    }
 
 struct record_kind {
     enum record_kind_id id;

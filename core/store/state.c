@@ -37,8 +37,8 @@ void state_throw_away(struct state *state, const struct record *record)
         return;
     if (state->garbage_count == state->garbage_room) {
         state->garbage_room = state->garbage_room ? state->garbage_room * 2 : 64;
-        state->garbage = memory_resize(state->garbage,
-                                       state->garbage_room * sizeof *state->garbage);
+        state->garbage =
+            memory_resize(state->garbage, state->garbage_room * sizeof *state->garbage);
     }
     state->garbage[state->garbage_count++] = record;
     state_arrange_turn_end(state);
@@ -104,8 +104,8 @@ static void bound_raised(void *argument, const struct error *error)
     if (error)
         return; /* tried again with the next number */
     struct meta probe = {.record.kind = &meta_kind};
-    const struct meta *meta = (const struct meta *)state_find(state, STATE_COMMITTED,
-                                                              &probe.record);
+    const struct meta *meta =
+        (const struct meta *)state_find(state, STATE_COMMITTED, &probe.record);
     state->seq_bound = (uint64_t)meta->seq_bound;
 }
 
@@ -234,8 +234,7 @@ void state_maybe_close(struct state *state)
     state->closing = true;
     struct closing *closing = memory_alloc(sizeof *closing);
     *closing = (struct closing){
-        .state = state,
-        .job = {.work = close_store, .done = store_closed, .name = "store close"}};
+        .state = state, .job = {.work = close_store, .done = store_closed, .name = "store close"}};
     if (!loop_lane_offload(state->lane, &closing->job)) {
         close_store(&closing->job);
         store_closed(&closing->job);

@@ -29,8 +29,9 @@ struct state_config {
     size_t event_limit; /* events kept; 0: 10,000 */
 };
 struct state *state_create(const struct state_config *config);
-/* Opens the store and loads everything; `opened` runs on the loop. A first start makes the cluster's
- * uid. Raises the stored bound of `seq`, so that numbers of before a crash are never given again. */
+/* Opens the store and loads everything; `opened` runs on the loop. A first start makes the
+ * cluster's uid. Raises the stored bound of `seq`, so that numbers of before a crash are never
+ * given again. */
 void state_open(struct state *state, void (*opened)(void *argument, const struct error *error),
                 void *argument);
 /* Ends the batch under way, then closes the store; nothing is accepted any more. */
@@ -56,7 +57,7 @@ struct state_cursor {
 };
 void state_seek(struct state *state, enum state_view view, enum record_kind_id kind,
                 const struct record *probe, struct state_cursor *out);
-const struct record *state_next(struct state_cursor *cursor); /* NULL at the end */
+const struct record *state_next(struct state_cursor *cursor);            /* NULL at the end */
 size_t state_count(const struct state *state, enum record_kind_id kind); /* committed */
 
 /* Who caused a transaction; copied. */

@@ -181,9 +181,9 @@ struct orch_host; /* host.h */
 
 /* One implementation that the plugin offers. */
 struct orch_provide {
-    const char *interface_id; /* "orch.scheduler/1" */
-    const char *name;         /* as the configuration file calls it: "spread" */
-    const void *table;        /* struct orch_scheduler_v1 and so on; begins with its size */
+    const char *interface_id;  /* "orch.scheduler/1" */
+    const char *name;          /* as the configuration file calls it: "spread" */
+    const void *table;         /* struct orch_scheduler_v1 and so on; begins with its size */
     const char *config_schema; /* JSON Schema of its configuration (docs/abi.md lists the words
                                   known); NULL: takes none */
 };
@@ -214,7 +214,8 @@ struct orch_manifest {
     void (*fini)(void *module);
 };
 #define ORCH_MANIFEST_SYMBOL "orch_plugin_manifest_1"
-#define ORCH_MANIFEST_HEAD ORCH_MAGIC, ORCH_LOADER_ABI, sizeof(struct orch_manifest), ORCH_SDK_VERSION
+#define ORCH_MANIFEST_HEAD                                                                         \
+    ORCH_MAGIC, ORCH_LOADER_ABI, sizeof(struct orch_manifest), ORCH_SDK_VERSION
 extern ORCH_EXPORT const struct orch_manifest orch_plugin_manifest_1;
 
 #ifdef __cplusplus

@@ -129,8 +129,8 @@ struct orch_host_ops_v1 {
 /* The host owns SIGCHLD: plugins never fork or wait. */
 struct orch_process {
     uint32_t size, reserved;
-    const char *const *argv; /* NULL-terminated; argv[0] an absolute path */
-    const char *const *envp; /* NULL-terminated; NULL: an empty environment */
+    const char *const *argv;                /* NULL-terminated; argv[0] an absolute path */
+    const char *const *envp;                /* NULL-terminated; NULL: an empty environment */
     int32_t stdin_fd, stdout_fd, stderr_fd; /* -1: /dev/null. Duplicated; stay the caller's */
     uint32_t reserved1;
 };
@@ -138,8 +138,8 @@ struct orch_host_process_v1 {
     uint32_t size, reserved;
     /* [loop] `ended` runs on the loop with the exit code, or 128 + the signal's number. */
     orch_status (*spawn)(const struct orch_host *host, const struct orch_process *process,
-                         void (*ended)(void *context, int32_t code), void *context,
-                         uint64_t *pid, struct orch_error *error);
+                         void (*ended)(void *context, int32_t code), void *context, uint64_t *pid,
+                         struct orch_error *error);
     /* [loop] Only to processes that spawn made and that have not ended. */
     orch_status (*signal)(const struct orch_host *host, uint64_t pid, int32_t signal_number);
 };
@@ -149,17 +149,17 @@ struct orch_host_process_v1 {
 enum { ORCH_HTTP_H2_PRIOR_KNOWLEDGE = 1, ORCH_HTTP_INSECURE = 2 };
 struct orch_http_request {
     uint32_t size, flags;
-    const char *method;      /* "GET" */
-    const char *url;         /* http:// or https:// */
-    const char *unix_socket; /* path, at most 107 bytes; NULL: by the URL's host */
-    struct orch_array headers;      /* struct orch_pair */
-    struct orch_str body;           /* whole body, copied; {NULL,0}: none */
+    const char *method;        /* "GET" */
+    const char *url;           /* http:// or https:// */
+    const char *unix_socket;   /* path, at most 107 bytes; NULL: by the URL's host */
+    struct orch_array headers; /* struct orch_pair */
+    struct orch_str body;      /* whole body, copied; {NULL,0}: none */
     const char *ca_file, *certificate_file, *key_file; /* https; may be NULL */
-    uint64_t connect_timeout_ns;    /* 0: 5 s */
-    uint64_t first_byte_timeout_ns; /* from start to the status line; 0: 30 s */
-    uint64_t stall_timeout_ns;      /* no byte either way for so long; 0: none */
-    uint64_t total_timeout_ns;      /* 0: none */
-    uint64_t max_body_bytes;        /* of the reply; 0: 1 MiB; UINT64_MAX: no bound (streams) */
+    uint64_t connect_timeout_ns;                       /* 0: 5 s */
+    uint64_t first_byte_timeout_ns;                    /* from start to the status line; 0: 30 s */
+    uint64_t stall_timeout_ns;                         /* no byte either way for so long; 0: none */
+    uint64_t total_timeout_ns;                         /* 0: none */
+    uint64_t max_body_bytes; /* of the reply; 0: 1 MiB; UINT64_MAX: no bound (streams) */
 };
 /* Called on the loop, in order: head once, body any number of times, then exactly one `done`. */
 struct orch_http_callbacks {
@@ -176,15 +176,16 @@ struct orch_host_http_v1 {
     uint32_t size, reserved;
     /* [loop] No redirects, no proxies from the environment, no Expect. The id is never 0. */
     orch_status (*start)(const struct orch_host *host, const struct orch_http_request *request,
-                         const struct orch_http_callbacks *callbacks, void *context,
-                         uint64_t *id, struct orch_error *error);
+                         const struct orch_http_callbacks *callbacks, void *context, uint64_t *id,
+                         struct orch_error *error);
     /* [loop] No callback comes after this, `done` neither. */
     void (*cancel)(const struct orch_host *host, uint64_t id);
     /* [loop] 1 stops reading the reply, 0 goes on: back-pressure. */
     void (*pause)(const struct orch_host *host, uint64_t id, int32_t paused);
 };
 
-/* ---- net: raw streams, for protocols that upgrade --------------------------------------------- */
+/* ---- net: raw streams, for protocols that upgrade ---------------------------------------------
+ */
 #define ORCH_HOST_NET_1 "orch.host.net/1"
 struct orch_net_connect {
     uint32_t size, reserved;
@@ -226,7 +227,8 @@ enum { ORCH_METRIC_COUNTER = 1, ORCH_METRIC_GAUGE = 2 };
 struct orch_host_metrics_v1 {
     uint32_t size, reserved;
     /* [init] [loop] `name` after Prometheus's conventions without the prefix, which the host puts
-     * in front: "orchestrator_plugin_". The same name gives the same handle. At most 64 a plugin. */
+     * in front: "orchestrator_plugin_". The same name gives the same handle. At most 64 a plugin.
+     */
     orch_status (*define)(const struct orch_host *host, int32_t kind, const char *name,
                           const char *help, uint64_t *metric);
     /* [any] */ void (*add)(const struct orch_host *host, uint64_t metric, int64_t amount);

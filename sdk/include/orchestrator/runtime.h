@@ -44,23 +44,23 @@ enum { ORCH_TASK_READ_ONLY_ROOT = 1 };
 /* One container to make. Filled by the host. */
 struct orch_task {
     uint32_t size, flags;
-    struct orch_str id;       /* the record's id, unique for ever, [a-z0-9-], at most 79 */
-    struct orch_str name;     /* for the engine: a function of record and incarnation */
-    struct orch_str hostname; /* at most 63 */
-    struct orch_str image;    /* as `pull` answered it: pinned */
-    struct orch_array command, args; /* struct orch_str; empty: the image's */
-    struct orch_array env;           /* struct orch_pair */
-    struct orch_array labels;        /* struct orch_pair; `list` finds the container by them */
-    struct orch_array ports;         /* struct orch_port */
-    struct orch_array capabilities;  /* struct orch_str: exactly these, "CHOWN" */
-    struct orch_array annotations;   /* struct orch_pair */
+    struct orch_str id;                /* the record's id, unique for ever, [a-z0-9-], at most 79 */
+    struct orch_str name;              /* for the engine: a function of record and incarnation */
+    struct orch_str hostname;          /* at most 63 */
+    struct orch_str image;             /* as `pull` answered it: pinned */
+    struct orch_array command, args;   /* struct orch_str; empty: the image's */
+    struct orch_array env;             /* struct orch_pair */
+    struct orch_array labels;          /* struct orch_pair; `list` finds the container by them */
+    struct orch_array ports;           /* struct orch_port */
+    struct orch_array capabilities;    /* struct orch_str: exactly these, "CHOWN" */
+    struct orch_array annotations;     /* struct orch_pair */
     struct orch_str working_dir, user; /* {NULL,0}: the image's */
     struct orch_str stop_signal;       /* "SIGTERM" */
-    uint64_t cpu_millis;         /* weight under contention; never a cap */
-    uint64_t cpu_limit_millis;   /* 0: none */
-    uint64_t memory_bytes;       /* reservation; 0: none */
-    uint64_t memory_limit_bytes; /* 0: none */
-    uint64_t pids_limit;         /* 0: none */
+    uint64_t cpu_millis;               /* weight under contention; never a cap */
+    uint64_t cpu_limit_millis;         /* 0: none */
+    uint64_t memory_bytes;             /* reservation; 0: none */
+    uint64_t memory_limit_bytes;       /* 0: none */
+    uint64_t pids_limit;               /* 0: none */
     struct orch_str private_directory; /* exists, 0700, the container's alone, removed after it */
     /* Empty in v1 hosts; element types come with the feature bits. */
     struct orch_array mounts, devices, files, resources;
@@ -105,7 +105,7 @@ struct orch_runtime_info { /* info */
     uint32_t size, reserved;
     struct orch_str engine, version; /* "docker", "20.10.24" */
     uint64_t cpu_millis, memory_bytes;
-    uint64_t features; /* ORCH_RUNTIME_* */
+    uint64_t features;                  /* ORCH_RUNTIME_* */
     uint32_t max_operations, reserved1; /* wise number of operations at a time; 0: 8 */
 };
 struct orch_image { /* pull */
@@ -137,7 +137,7 @@ enum { ORCH_CONTAINER_OOM = 1, ORCH_CONTAINER_HAS_EXIT_CODE = 2 };
 struct orch_container_view { /* list: items */
     uint32_t size, state;
     struct orch_str runtime_id, name, image, address;
-    struct orch_array labels; /* struct orch_pair */
+    struct orch_array labels;                             /* struct orch_pair */
     int64_t created_at_ms, started_at_ms, finished_at_ms; /* 0: not known */
     int32_t exit_code;
     uint32_t flags;
@@ -153,8 +153,7 @@ struct orch_runtime_v1 {
     uint32_t size, reserved;
     /* [loop] `config` is JSON text checked against the schema. Opens nothing that can block. */
     orch_status (*create_runtime)(void *module, const struct orch_host *host,
-                                  struct orch_str config, void **runtime,
-                                  struct orch_error *error);
+                                  struct orch_str config, void **runtime, struct orch_error *error);
     /* [loop] No operation is under way any more, or their completions will be STALE. */
     void (*destroy_runtime)(void *runtime);
 

@@ -27,14 +27,14 @@ struct orch_resource_column {
 /* One label over all nodes, coded by a dictionary. leaf */
 struct orch_label_column {
     struct orch_str key;
-    const uint32_t *codes;    /* per node: index in `words`; UINT32_MAX: no such label */
+    const uint32_t *codes; /* per node: index in `words`; UINT32_MAX: no such label */
     const struct orch_str *words;
     uint32_t word_count, reserved;
 };
 /* advisory */
 struct orch_sched_view {
     uint32_t size, node_count;
-    uint64_t revision; /* of the state that this is a copy of */
+    uint64_t revision;           /* of the state that this is a copy of */
     struct orch_array resources; /* struct orch_resource_column */
     struct orch_array labels;    /* struct orch_label_column: those that `create` wanted */
     const uint64_t *node_hashes; /* stable per node */
@@ -48,9 +48,9 @@ struct orch_ask_amount {
 struct orch_sched_ask {
     uint32_t size, reserved;
     struct orch_str deployment;
-    uint64_t seed;               /* of the record: for choices of your own */
-    struct orch_array amounts;   /* struct orch_ask_amount */
-    const uint32_t *replicas;    /* per node: replicas of this deployment already there */
+    uint64_t seed;             /* of the record: for choices of your own */
+    struct orch_array amounts; /* struct orch_ask_amount */
+    const uint32_t *replicas;  /* per node: replicas of this deployment already there */
 };
 
 /* On what a node's score depends: the host scores again only what a placement changed. */
