@@ -23,7 +23,8 @@ struct deployment_manager_config {
     struct scheduler *scheduler;
     uint64_t full_pass_ns; /* how often everything is looked at; 0: 30 s */
 };
-struct deployment_manager *deployment_manager_create(const struct deployment_manager_config *config);
+struct deployment_manager *
+deployment_manager_create(const struct deployment_manager_config *config);
 void deployment_manager_destroy(struct deployment_manager *manager);
 void deployment_manager_start(struct deployment_manager *manager); /* after the state is loaded */
 
@@ -31,8 +32,8 @@ void deployment_manager_start(struct deployment_manager *manager); /* after the 
  * number, a new one has 1. */
 bool deployment_manager_write(struct deployment_manager *manager, enum write_mode mode,
                               const struct deployment *wanted, bool replicas_given,
-                              const struct write_request *request, write_done *done,
-                              void *argument, struct error *error);
+                              const struct write_request *request, write_done *done, void *argument,
+                              struct error *error);
 bool deployment_manager_scale(struct deployment_manager *manager, const char *name,
                               int64_t replicas, const struct write_request *request,
                               write_done *done, void *argument, struct error *error);
@@ -65,8 +66,7 @@ const struct revision *deployment_manager_next_revision(struct deployment_manage
                                                         int64_t after);
 /* Computed from the same commit as the record. */
 void deployment_manager_status(struct deployment_manager *manager,
-                               const struct deployment *deployment,
-                               struct deployment_status *out);
+                               const struct deployment *deployment, struct deployment_status *out);
 /* What an agent says its images resolved to is kept with the revisions. */
 struct report;
 void deployment_manager_report(struct deployment_manager *manager, const char *node,
