@@ -1,0 +1,1 @@
+"""What the demo, `make run` and the benchmarks share."""
