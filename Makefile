@@ -1,0 +1,67 @@
+# Thin over the CMake presets: each target is a line or a script. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: bootstrap build run demo test test-unit test-integration test-e2e lint fmt fmt-check \
+        coverage bench validate install clean help
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+UNIT_PRESET ?= dev
+
+# The tests over HTTP and with Docker run what ships.
+export ORCH_BUILD ?= build
+
+bootstrap: ## install what is missing (Debian 12, root or sudo)
+	@scripts/bootstrap
+
+build: ## the programs into build/bin, the plugins into build/lib/orchestrator
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+run: build ## a server on this host; prints its URL and where its key lies
+	@scripts/run
+
+demo: bootstrap build ## the whole story on a real Docker Engine, told as it goes
+	@scripts/demo
+
+test: bootstrap build test-unit test-integration test-e2e ## every test
+
+test-unit: ## unit tests and those of the ABI (UNIT_PRESET=dev|asan-ubsan|coverage)
+	@cmake --preset $(UNIT_PRESET) >/dev/null
+	@cmake --build --preset $(UNIT_PRESET)
+	@ctest --preset $(UNIT_PRESET) -j "$$(nproc)"
+
+test-integration: build ## over real HTTP, with simulated containers
+	@scripts/test-integration
+
+test-e2e: build ## with a real Docker Engine of their own (root)
+	@scripts/test-e2e
+
+lint: ## look for faults without running anything
+	@scripts/lint
+
+fmt: ## bring the C files into form
+	@scripts/fmt
+
+fmt-check: ## say which C files are out of form
+	@scripts/fmt --check
+
+coverage: ## lines that the unit tests run, by folder; fails below what we promise
+	@scripts/coverage
+
+bench: build ## measure; prints figures, judges nothing
+	@scripts/bench
+
+validate: build fmt-check ## the example configuration, the format, the API description
+	@scripts/validate
+
+install: build ## into PREFIX (/usr/local) below DESTDIR
+	@DESTDIR='$(DESTDIR)' cmake --install build/release --prefix '$(PREFIX)'
+
+clean: ## remove everything that was built
+	@rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 18
