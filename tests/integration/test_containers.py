@@ -74,6 +74,20 @@ def test_back_off_spaces_the_restarts(api, name):
     assert containers(api, name)[0]["restarts"] <= 3
 
 
+def test_a_policy_of_never_restarts_nothing(api, name):
+    api.post("/deployments", deployment(name, restartPolicy={"condition": "never"}, env={
+        "SIMULATED_EXIT_AFTER": "50ms", "SIMULATED_EXIT_CODE": "3"})).check(201)
+    found = eventually(lambda: [item for item in containers(api, name)
+                                if item["state"] == "failed"], what="failed")
+    assert (found[0]["restarts"], found[0]["nextStartAt"], found[0]["exitCode"]) == (0, None, 3)
+
+
+def test_a_policy_of_on_failure_restarts_failures(api, name):
+    api.post("/deployments", deployment(name, restartPolicy={"condition": "on-failure"}, env={
+        "SIMULATED_EXIT_AFTER": "50ms", "SIMULATED_EXIT_CODE": "3"})).check(201)
+    eventually(lambda: containers(api, name)[0]["restarts"] >= 1, what="a restart")
+
+
 def test_out_of_memory_is_told(api, name):
     api.post("/deployments", deployment(name, env={
         "SIMULATED_EXIT_AFTER": "50ms", "SIMULATED_EXIT_OOM": "1"})).check(201)

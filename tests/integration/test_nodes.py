@@ -70,3 +70,21 @@ def test_only_labels_of_a_node_can_be_patched(api):
 def test_a_ready_node_cannot_be_deleted(api):
     api.delete("/nodes/node-1").error(409, "INVALID_STATE")
     assert api.get("/nodes/node-1").ok()["state"] == "ready"
+
+
+@pytest.mark.parametrize("constraint, fits", (
+    ({"label": "disk", "op": "in", "values": ["ssd", "nvme"]}, True),
+    ({"label": "disk", "op": "in", "values": ["hdd"]}, False),
+    ({"label": "disk", "op": "notIn", "values": ["hdd"]}, True),
+    ({"label": "disk", "op": "notIn", "values": ["ssd"]}, False),
+    ({"label": "disk", "op": "exists"}, True), ({"label": "gpu", "op": "exists"}, False),
+    ({"label": "gpu", "op": "notExists"}, True), ({"label": "disk", "op": "notExists"}, False),
+    ({"label": "rack", "op": "gt", "values": ["4"]}, True),
+    ({"label": "rack", "op": "gt", "values": ["5"]}, False),
+    ({"label": "rack", "op": "lt", "values": ["10"]}, True),
+    ({"label": "rack", "op": "lt", "values": ["5"]}, False)))
+def test_constraints_by_label(api, name, constraint, fits):
+    api.patch("/nodes/node-1", {"labels": {"disk": "ssd", "rack": "5"}}).check(200)
+    body = deployment(name, placement={"constraints": [constraint]})
+    api.post("/deployments", body).check(201)
+    assert wait_phase(api, name, "complete", "pending")["status"]["available"] == int(fits)
