@@ -21,7 +21,7 @@ static bool holds_secret(const char *name)
                                         "privatekey", "credential", "apikey"};
     char lower[64];
     size_t length = 0;
-    for (; name[length] && length < sizeof lower - 1; length++)
+    for (; length < sizeof lower - 1 && name[length]; length++)
         lower[length] = (char)tolower((unsigned char)name[length]);
     lower[length] = 0;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
