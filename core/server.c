@@ -57,10 +57,11 @@ static void container_record_changed(void *argument, const struct record *before
         return;
     bool held = holds_share((const struct container *)before);
     bool holds = holds_share((const struct container *)after);
-    if (holds != held)
-        share(server, (const struct container *)any, holds);
-    if (holds != held)
-        touched(server, KIND_NODE, ((const struct container *)any)->node);
+    if (holds == held)
+        return;
+    share(server, (const struct container *)any, holds);
+    node_registry_touch(server->nodes, ((const struct container *)any)->node);
+    touched(server, KIND_NODE, ((const struct container *)any)->node);
 }
 
 static void share_all(struct server *server)

@@ -81,15 +81,12 @@ static void container_key(const struct record *record, struct text *out)
                        container->id);
 }
 
+/* By owner, then as lists show them. */
 static int container_compare(const struct record *a, const struct record *b)
 {
     const struct container *x = (const struct container *)a, *y = (const struct container *)b;
     int order = strcmp(x->deployment, y->deployment);
-    if (order)
-        return order;
-    if (x->slot != y->slot)
-        return x->slot < y->slot ? -1 : 1;
-    return strcmp(x->id, y->id);
+    return order ? order : strcmp(x->id, y->id);
 }
 
 const struct record_kind container_kind = {.id = KIND_CONTAINER,

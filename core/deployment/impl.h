@@ -26,6 +26,7 @@ struct track {
     uint64_t progressed_ns; /* one more became available, or the spec changed */
     int64_t best_available; /* of the revision in force */
     int64_t seen_revision, seen_desired;
+    int64_t settled_desired; /* how many were available when it was last complete */
     bool deadline_passed;
     uint64_t seq;            /* of the latest change to anything counted */
     struct loop_timer timer; /* minReady, deadline, drain deadline: look again */

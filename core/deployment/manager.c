@@ -32,6 +32,8 @@ static struct track *make_track(struct deployment_manager *manager,
     snprintf(track->uid, sizeof track->uid, "%s", deployment->record.uid);
     track->progressed_at_ms = track->phase_since_ms = loop_wall_ms(manager->loop);
     track->progressed_ns = loop_now_ns(manager->loop);
+    if (deployment->complete_revision == deployment->revision)
+        track->settled_desired = INT64_MAX; /* before a restart of ours: as it is declared now */
     loop_timer_init(&track->timer, manager->loop, "deployment timer", look_again, track);
     HASH_ADD_STR(manager->tracks, name, track);
     return track;

@@ -220,10 +220,11 @@ static void follow_progress(struct deployment_manager *manager, struct track *tr
     track->seen_desired = census->desired;
     bool waiting =
         census->updated_available < census->desired || census->current != census->updated;
-    if (!waiting)
+    if (!waiting) {
         track->deadline_passed = false;
-    else if (!deployment->paused && loop_now_ns(manager->loop) - track->progressed_ns >=
-                                        deployment->rollout.progress_deadline_ns)
+        track->settled_desired = census->desired;
+    } else if (!deployment->paused && loop_now_ns(manager->loop) - track->progressed_ns >=
+                                          deployment->rollout.progress_deadline_ns)
         track->deadline_passed = true;
 }
 

@@ -131,7 +131,12 @@ uint8_t census_phase(const struct census *census, const struct track *track)
         return deployment->rolled_back_in_force ? PHASE_ROLLED_BACK : PHASE_COMPLETE;
     if (deployment->rolled_back_in_force && deployment->complete_revision != deployment->revision)
         return PHASE_ROLLING_BACK;
-    if (deployment->complete_revision == deployment->revision || track->deadline_passed)
+    /* More wanted than it ever had is progress; what time said of another spec says nothing now. */
+    bool fell = deployment->complete_revision == deployment->revision &&
+                census->available < census->desired && census->desired <= track->settled_desired;
+    bool late = track->deadline_passed && track->seen_revision == deployment->revision &&
+                track->seen_desired == census->desired;
+    if (fell || late)
         return PHASE_DEGRADED;
     if (track->unplaced ||
         (census->pulling_failed && census->pulling_failed >= census->current - census->available))

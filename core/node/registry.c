@@ -43,6 +43,13 @@ const struct node_status *node_registry_status(struct node_registry *registry, c
     return peer ? &peer->status : &unknown;
 }
 
+void node_registry_touch(struct node_registry *registry, const char *name)
+{
+    struct peer *peer = registry_peer(registry, name);
+    if (peer)
+        peer->status.seq = state_seq(registry->state);
+}
+
 static uint64_t silence(const struct peer *peer)
 {
     return loop_now_ns(peer->registry->loop) - peer->silent_since_ns;

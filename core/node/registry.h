@@ -47,7 +47,8 @@ const struct node *node_registry_find(struct node_registry *registry, const char
 const struct node *node_registry_next(struct node_registry *registry, const char *after);
 /* Never NULL for a record's name. */
 const struct node_status *node_registry_status(struct node_registry *registry, const char *name);
-/* What container records on it reserve; kept by the container records committed (and head). */
+/* What is shown of it and kept elsewhere has changed: what its containers reserve. */
+void node_registry_touch(struct node_registry *registry, const char *name);
 bool node_registry_patch(struct node_registry *registry, const char *name,
                          const struct list *labels, const struct write_request *request,
                          write_done *done, void *argument, struct error *error);

@@ -258,8 +258,12 @@ void service_manager_deployment_changed(struct service_manager *manager, const c
 {
     const struct service *service = NULL;
     int64_t version = 0;
-    while ((service = service_of(manager, deployment, service)))
+    while ((service = service_of(manager, deployment, service))) {
+        struct track *track = service_track(manager, service->name);
         version = node_registry_publish(manager->config.nodes, service->name);
+        if (track)
+            track->seq = state_next_seq(manager->state);
+    }
     if (version)
         service_note_publications(manager, deployment, version);
 }
