@@ -255,7 +255,8 @@ static bool create_api(struct daemon *daemon, struct error *error)
                                     .ops = daemon->ops,
                                     .agent = daemon->agent,
                                     .runtime = daemon->runtime,
-                                    .node_name = daemon->node_name};
+                                    .node_name = daemon->node_name,
+                                    .started_at_ms = loop_wall_ms(daemon->loop)};
     daemon->api = api_create(&parts, daemon->key, error);
     if (!daemon->api)
         return false;

@@ -41,3 +41,18 @@ bool schema_faults_to_error(const struct schema_faults *faults, struct error *er
     }
     return false;
 }
+
+void schema_faults_add_error(struct schema_faults *faults, const struct error *error)
+{
+    static const char words[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.[]_-";
+    char path[sizeof faults->items->path] = "";
+    const char *rest = error->message;
+    size_t length = strspn(rest, words);
+    if (length && length < sizeof path && strncmp(rest + length, ": ", 2) == 0) {
+        memcpy(path, rest, length);
+        path[length] = 0;
+        rest += length + 2;
+    }
+    schema_faults_add(faults, (struct schema_position){0}, path, "%s", rest);
+}

@@ -137,6 +137,9 @@ void schema_faults_add(struct schema_faults *faults, struct schema_position posi
 /* One sentence for `error`: the first fault and how many more. False. */
 bool schema_faults_to_error(const struct schema_faults *faults, struct error *error);
 
+/* The other way: "path: sentence", as managers say it, becomes a fault of that path. */
+void schema_faults_add_error(struct schema_faults *faults, const struct error *error);
+
 /* Defaults only. `out` has type->size bytes, zeroed by the caller here and below: fields without a
  * default and members outside the table are left as they are. */
 void schema_defaults(const struct type *type, struct arena *arena, void *out);

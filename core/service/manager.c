@@ -180,18 +180,27 @@ static bool check_listen(struct service_manager *manager, const struct service *
     return true;
 }
 
+void service_manager_check(struct service_manager *manager, const struct service *wanted,
+                           struct schema_faults *faults)
+{
+    const char *balancer = wanted->balancer ? wanted->balancer : manager->config.default_balancer;
+    struct error error;
+    if (wanted->protocol == SERVICE_HTTP)
+        schema_faults_add(faults, (struct schema_position){0}, "protocol",
+                          "\"http\" is not built yet; \"tcp\" carries HTTP as it is");
+    if (manager->config.check_balancer &&
+        !manager->config.check_balancer(manager->config.argument, balancer, wanted->balancer_config,
+                                        &error))
+        schema_faults_add_error(faults, &error);
+}
+
 static bool check(struct service_manager *manager, const struct service *wanted,
                   struct error *error)
 {
-    const char *balancer = wanted->balancer ? wanted->balancer : manager->config.default_balancer;
-    if (wanted->protocol == SERVICE_HTTP)
-        return error_set(error, ERROR_VALIDATION,
-                         "protocol: \"http\" is not built yet; \"tcp\" carries HTTP as it is");
-    if (manager->config.check_balancer &&
-        !manager->config.check_balancer(manager->config.argument, balancer, wanted->balancer_config,
-                                        error))
-        return false;
-    return check_listen(manager, wanted, error);
+    CLEANUP(schema_faults_finish) struct schema_faults faults = {0};
+    service_manager_check(manager, wanted, &faults);
+    return faults.count ? schema_faults_to_error(&faults, error)
+                        : check_listen(manager, wanted, error);
 }
 
 static void note(struct txn *txn, const char *reason, const char *verb,

@@ -31,6 +31,10 @@ bool service_manager_write(struct service_manager *manager, enum write_mode mode
 bool service_manager_delete(struct service_manager *manager, const char *name,
                             const struct write_request *request, write_done *done, void *argument,
                             struct error *error);
+/* What its write would refuse besides a listen that is taken, every fault at once. `wanted` may be
+ * what a faulty body left. */
+void service_manager_check(struct service_manager *manager, const struct service *wanted,
+                           struct schema_faults *faults);
 const struct service *service_manager_find(struct service_manager *manager, const char *name);
 const struct service *service_manager_next(struct service_manager *manager, const char *after);
 

@@ -22,8 +22,10 @@ static void list(struct request *request)
     struct filter *filter = arena_alloc(&request->arena, sizeof *filter);
     filter->deployments = words_of_query(request, "deployment");
     filter->nodes = words_of_query(request, "node");
-    if (words_read_enum(request, "state", container_state_words, &filter->states))
-        list_reply(request, &shown_containers, take, filter);
+    if (!words_read_enum(request, "state", container_state_words, &filter->states))
+        return;
+    bool any = filter->deployments.count || filter->nodes.count || filter->states != UINT32_MAX;
+    list_reply(request, &shown_containers, any ? take : NULL, filter);
 }
 
 static void show(struct request *request)

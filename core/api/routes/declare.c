@@ -37,19 +37,6 @@ static struct declare *begin(struct request *request, const struct declared_kind
     return request_write(request, &declare->write) ? declare : NULL;
 }
 
-void faults_add_error(struct schema_faults *faults, const struct error *error)
-{
-    char path[96] = "";
-    const char *rest = error->message;
-    size_t length = strspn(rest, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                 ".[]_-");
-    if (length && length < sizeof path && rest[length] == ':' && rest[length + 1] == ' ') {
-        snprintf(path, sizeof path, "%.*s", (int)length, rest);
-        rest += length + 2;
-    }
-    schema_faults_add(faults, (struct schema_position){0}, path, "%s", rest);
-}
-
 static void answer_faults(struct request *request)
 {
     const struct declare *declare = request->data;
@@ -81,7 +68,7 @@ static void apply(struct request *request)
         request_fail_from_loop(request);
         return;
     }
-    faults_add_error(&declare->faults, &request->error);
+    schema_faults_add_error(&declare->faults, &request->error);
     request_to_api(request, answer_faults);
 }
 

@@ -40,8 +40,11 @@ static void list(struct request *request)
     filter->objects = words_of_query(request, "object");
     filter->reasons = words_of_query(request, "reason");
     filter->causes = words_of_query(request, "cause");
-    if (words_read_enum(request, "type", type_names, &filter->types))
-        list_reply(request, &shown_events, take, filter);
+    if (!words_read_enum(request, "type", type_names, &filter->types))
+        return;
+    bool any = filter->objects.count || filter->reasons.count || filter->causes.count ||
+               filter->types != UINT32_MAX;
+    list_reply(request, &shown_events, any ? take : NULL, filter);
 }
 
 static const char *const query[] = {"limit", "after",  "fields", "order", "object",

@@ -86,8 +86,6 @@ void declared_put(struct request *request, const struct declared_kind *kind);
 /* RFC 7396 onto the newest version. It is written on condition that this is still the newest, and
  * merged anew, a bounded number of times, when it is not. */
 void declared_patch(struct request *request, const struct declared_kind *kind);
-/* "path: sentence", as managers say it, to a fault with that path. */
-void faults_add_error(struct schema_faults *faults, const struct error *error);
 /* [api] The path's deployment must exist; then the step runs on the API thread. */
 void require_deployment(struct request *request, request_step *step);
 

@@ -26,6 +26,7 @@ static const struct record *head_deployment(const struct api_parts *parts, const
 static void check(const struct request *request, const void *wanted, struct schema_faults *faults)
 {
     const struct service *service = wanted;
+    service_manager_check(request->parts->services, service, faults);
     const struct record *record =
         service->deployment ? head_deployment(request->parts, service->deployment) : NULL;
     if (!record)
@@ -103,7 +104,7 @@ static void list(struct request *request)
 {
     struct words *deployments = arena_alloc(&request->arena, sizeof *deployments);
     *deployments = words_of_query(request, "deployment");
-    list_reply(request, &shown_services, take, deployments);
+    list_reply(request, &shown_services, deployments->count ? take : NULL, deployments);
 }
 
 static void show(struct request *request)
