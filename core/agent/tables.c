@@ -175,6 +175,7 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
                                .listen = service->listen,
                                .balancer = service->balancer,
                                .balancer_config = service->balancer_config,
+                               .protocol = service->protocol, /* the same words' numbers */
                                .policy_seed = (uint64_t)service->policy_seed,
                                .drain_timeout_ns = service->drain_timeout_ns,
                                .connect_timeout_ns = service->connect_timeout_ns,

@@ -16,6 +16,8 @@
 
 struct proxy_feed;
 enum feed_endpoint_state { FEED_ACTIVE = 1, FEED_DRAINING };
+/* FEED_HTTP: balanced by connection too; without a ready endpoint it is answered with 503. */
+enum feed_protocol { FEED_TCP = 1, FEED_HTTP };
 struct feed_endpoint {
     const char *id, *address; /* numeric */
     uint16_t port;
@@ -25,6 +27,7 @@ struct feed_endpoint {
 };
 struct feed_service {
     const char *name, *listen, *balancer, *balancer_config;
+    uint8_t protocol; /* enum feed_protocol */
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;
@@ -49,6 +52,7 @@ struct feed_callbacks {
     void (*acknowledged)(void *argument, uint64_t version);
     /* No connection is left on an endpoint that was put as DRAINING (or it was never known). */
     void (*drained)(void *argument, const char *service, const char *endpoint, uint64_t cut);
+    /* Also while it is still served on an earlier address. Tried again by itself. */
     void (*listener)(void *argument, const char *service, bool listening, const char *message);
     void (*counters)(void *argument, const char *service, const char *endpoint, uint64_t in_flight,
                      uint64_t served, uint64_t failed);
@@ -62,8 +66,11 @@ void proxy_feed_set_callbacks(struct proxy_feed *feed, const struct feed_callbac
 /* The proxy runs on. `orderly`: it is told that the daemon ended and follows its linger. */
 void proxy_feed_destroy(struct proxy_feed *feed, bool orderly);
 /* The whole service, copied; replaces what was there. An endpoint that is left out is dropped at
- * once, its connections are closed. */
+ * once, its connections are closed. A change of anything else cuts none: another `listen` is opened
+ * before the old one is given up, and served on the old one as long as that fails. Takes effect
+ * with the next publish. */
 void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service);
+/* Its listener is closed; its connections may end within its drain timeout, the rest is closed. */
 void proxy_feed_service_remove(struct proxy_feed *feed, const char *name);
 /* All that was put so far is to be acknowledged under `version` (growing). */
 void proxy_feed_publish(struct proxy_feed *feed, uint64_t version);

@@ -1,0 +1,64 @@
+/* One client's connection and its way to an endpoint. Private to this folder; all [worker].
+ *
+ * connection.c opens it and ends it; relay.c moves its bytes; refuse.c answers in place of an
+ * endpoint. An engine that understands requests would stand beside relay.c, entered from
+ * connection_begin by the service's protocol. */
+#ifndef PROXY_CONNECTION_H
+#define PROXY_CONNECTION_H
+
+#include "proxy/worker.h"
+
+enum connection_state {
+    CONNECTION_CONNECTING = 1,
+    CONNECTION_RELAYING,
+    CONNECTION_REFUSING, /* no endpoint: an answer of our own is on its way */
+};
+/* Bytes that a peer would not take yet. */
+struct buffer {
+    struct buffer *next; /* spare */
+    size_t at, end;
+    uint8_t bytes[64 * 1024];
+};
+struct peer {
+    struct connection *connection;
+    struct peer *other;
+    struct loop_io io;
+    struct buffer *out;
+    int fd;
+    bool ended;    /* its FIN has been read */
+    bool fin_sent; /* it has ours */
+    bool broken;   /* it takes nothing any more; what it sent is still delivered */
+};
+enum { TRIED_LIMIT = 16 };
+struct connection {
+    struct connection *next, *prev;         /* of the endpoint, on this worker */
+    struct connection *all_next, *all_prev; /* of the worker; all_next: spare ones too */
+    struct worker *worker;
+    struct worker_service *service;
+    struct endpoint *endpoint; /* held while picked */
+    struct picked picked;
+    enum connection_state state;
+    struct peer client, server;
+    union socket_address source;
+    struct loop_timer timer;
+    uint64_t active_ns, begun_ns, latency_ns;
+    struct endpoint *tried[TRIED_LIMIT]; /* held */
+    uint32_t tried_count;
+};
+
+/* How the two ends are left: in order, or reset so that nobody takes a part for the whole. */
+enum connection_end { END_IN_ORDER = 1, END_RESET };
+void connection_end(struct connection *connection, uint32_t outcome, enum connection_end how);
+
+void relay_begin(struct connection *connection);
+void relay_ready(struct peer *peer, unsigned events);
+bool relay_is_quiet(const struct connection *connection);
+
+void refuse_begin(struct connection *connection);
+void refuse_ready(struct connection *connection, unsigned events);
+void refuse_late(struct connection *connection);
+
+struct buffer *buffer_take(struct worker *worker);
+void buffer_give(struct worker *worker, struct buffer *buffer);
+
+#endif

@@ -1,0 +1,170 @@
+/* Bytes between client and endpoint, either way.
+ *
+ * What is read goes through the worker's one scratch buffer straight to the other side. Only what
+ * the other side does not take at once is kept, in a buffer of the connection's own, and then
+ * nothing more is read until it has gone: that is the back-pressure, and the bound. */
+#include "proxy/connection.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum {
+    READS_PER_TURN = 4, /* so that one fast connection does not starve the rest */
+    SCRATCH_BYTES = sizeof(((struct buffer *)0)->bytes),
+};
+#define QUIET_NS NS_PER_SECOND
+
+static void watch(struct peer *peer)
+{
+    bool reads = !peer->ended && !peer->other->out && !peer->other->broken;
+    unsigned events = (reads ? LOOP_READ : 0u) | (peer->out ? LOOP_WRITE : 0u);
+    if (events != peer->io.events)
+        loop_io_set(&peer->io, peer->fd, events);
+}
+
+static bool has_failed(void)
+{
+    return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+}
+
+static bool is_client(const struct peer *peer)
+{
+    return peer == &peer->connection->client;
+}
+
+static void failed(struct peer *peer)
+{
+    connection_end(peer->connection,
+                   is_client(peer) ? ORCH_OUTCOME_CLIENT_GONE : ORCH_OUTCOME_ERROR, END_RESET);
+}
+
+/* Both directions are over. */
+static bool is_over(const struct connection *connection)
+{
+    const struct peer *client = &connection->client, *server = &connection->server;
+    return server->ended && client->fin_sent && (client->ended || server->broken) &&
+           (server->fin_sent || server->broken);
+}
+
+/* False: the connection has gone. */
+static bool pass_fin(struct peer *to)
+{
+    if (to->other->ended && !to->out && !to->fin_sent && !to->broken) {
+        to->fin_sent = true;
+        (void)shutdown(to->fd, SHUT_WR);
+    }
+    if (!is_over(to->connection))
+        return true;
+    connection_end(to->connection, ORCH_OUTCOME_OK, END_IN_ORDER);
+    return false;
+}
+
+/* An endpoint may close before it has read everything, and its answer still counts. A client that
+ * takes nothing any more ends it. */
+static bool sink_failed(struct peer *to)
+{
+    if (is_client(to)) {
+        failed(to);
+        return false;
+    }
+    buffer_give(to->connection->worker, to->out);
+    to->out = NULL;
+    to->broken = true;
+    if (!pass_fin(to))
+        return false;
+    watch(to);
+    watch(to->other);
+    return true;
+}
+
+/* False: the connection has gone. */
+static bool flush(struct peer *to)
+{
+    struct buffer *buffer = to->out;
+    ssize_t sent = send(to->fd, buffer->bytes + buffer->at, buffer->end - buffer->at, MSG_NOSIGNAL);
+    if (sent < 0)
+        return has_failed() ? sink_failed(to) : true;
+    buffer->at += (size_t)sent;
+    if (buffer->at < buffer->end)
+        return true;
+    buffer_give(to->connection->worker, buffer);
+    to->out = NULL;
+    if (!pass_fin(to))
+        return false;
+    watch(to);
+    watch(to->other);
+    return true;
+}
+
+/* False: the connection has gone. `keep` is set when not all of it was taken. */
+static bool deliver(struct peer *to, const uint8_t *bytes, size_t count, bool *stop)
+{
+    ssize_t sent = send(to->fd, bytes, count, MSG_NOSIGNAL);
+    if (sent == (ssize_t)count)
+        return true;
+    *stop = true;
+    if (sent < 0 && has_failed())
+        return sink_failed(to);
+    size_t taken = sent > 0 ? (size_t)sent : 0;
+    to->out = buffer_take(to->connection->worker);
+    if (!to->out) {
+        connection_end(to->connection, ORCH_OUTCOME_ERROR, END_RESET);
+        return false;
+    }
+    to->out->end = count - taken;
+    memcpy(to->out->bytes, bytes + taken, count - taken);
+    watch(to);
+    watch(to->other);
+    return true;
+}
+
+static void ended(struct peer *from)
+{
+    from->ended = true;
+    if (!pass_fin(from->other))
+        return;
+    watch(from);
+}
+
+/* A short read has emptied the socket: asking again would only cost a call. */
+static void pump(struct peer *from)
+{
+    struct worker *worker = from->connection->worker;
+    bool stop = false;
+    for (int i = 0; i < READS_PER_TURN && !stop; i++) {
+        ssize_t count = recv(from->fd, worker->scratch, SCRATCH_BYTES, 0);
+        if (count < 0) {
+            if (has_failed())
+                failed(from);
+            return;
+        }
+        if (count == 0) {
+            ended(from);
+            return;
+        }
+        if (!deliver(from->other, worker->scratch, (size_t)count, &stop))
+            return;
+        stop = stop || count < SCRATCH_BYTES;
+    }
+}
+
+void relay_begin(struct connection *connection)
+{
+    watch(&connection->client);
+    watch(&connection->server);
+}
+
+void relay_ready(struct peer *peer, unsigned events)
+{
+    if ((events & LOOP_WRITE) && peer->out && !flush(peer))
+        return;
+    if ((events & LOOP_READ) && (peer->io.events & LOOP_READ))
+        pump(peer);
+}
+
+bool relay_is_quiet(const struct connection *connection)
+{
+    uint64_t quiet_ns = loop_now_ns(connection->worker->loop) - connection->active_ns;
+    return quiet_ns >= QUIET_NS && !connection->client.out && !connection->server.out;
+}

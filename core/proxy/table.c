@@ -1,0 +1,316 @@
+/* What the feed says, kept as services and endpoints until it is published. */
+#include "proxy/impl.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* -- listeners -- */
+
+static struct listener *find_listener(const struct proxy *proxy, const char *address)
+{
+    for (uint32_t i = 0; i < proxy->listener_count; i++)
+        if (strcmp(proxy->listeners[i]->address, address) == 0)
+            return proxy->listeners[i];
+    return NULL;
+}
+
+struct listener *table_find_listener(const struct proxy *proxy, const char *address)
+{
+    return find_listener(proxy, address);
+}
+
+void table_listener(struct proxy *proxy, const char *address, const int *take_fds, size_t count)
+{
+    struct listener *listener = find_listener(proxy, address);
+    if (listener) { /* the feed has made a new one for the same address */
+        uint32_t i = 0;
+        while (proxy->listeners[i] != listener)
+            i++;
+        proxy->listeners[i] = proxy->listeners[--proxy->listener_count];
+        listener_release(listener);
+    }
+    listener = memory_alloc(sizeof *listener);
+    listener->address = memory_strdup(address);
+    listener->references = 1;
+    listener->fds = memory_alloc((count + 1) * sizeof *listener->fds);
+    listener->fd_count = (uint32_t)count;
+    memcpy(listener->fds, take_fds, count * sizeof *listener->fds);
+    proxy->listeners =
+        memory_resize(proxy->listeners, (proxy->listener_count + 1) * sizeof(struct listener *));
+    proxy->listeners[proxy->listener_count++] = listener;
+}
+
+void listener_release(struct listener *listener)
+{
+    if (--listener->references)
+        return;
+    for (uint32_t i = 0; i < listener->fd_count; i++)
+        if (listener->fds[i] >= 0)
+            close(listener->fds[i]);
+    free(listener->fds);
+    free(listener->address);
+    free(listener);
+}
+
+void table_drop_listeners(struct proxy *proxy, bool all)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < proxy->listener_count; i++) {
+        if (proxy->listeners[i]->used && !all)
+            proxy->listeners[kept++] = proxy->listeners[i];
+        else
+            listener_release(proxy->listeners[i]);
+    }
+    proxy->listener_count = kept;
+}
+
+/* -- services -- */
+
+static struct service *find_service(struct proxy *proxy, const char *name)
+{
+    struct service *service = NULL;
+    HASH_FIND_STR(proxy->services, name, service);
+    return service;
+}
+
+static void set_text(char **text, const char *value)
+{
+    if (text_equal(*text, value))
+        return;
+    free(*text);
+    *text = memory_strdup(value);
+}
+
+static struct service *make_service(struct proxy *proxy, const char *name)
+{
+    struct service *service = memory_alloc(sizeof *service);
+    service->name = memory_strdup(name);
+    service->id = ++proxy->next_service_id;
+    HASH_ADD_KEYPTR(hh, proxy->services, service->name, strlen(service->name), service);
+    return service;
+}
+
+static void finish_staged(struct staged *staged)
+{
+    for (uint32_t i = 0; i < staged->count; i++)
+        endpoint_release(staged->endpoints[i]);
+    free(staged->endpoints);
+    *staged = (struct staged){0};
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return strcmp((*(struct endpoint *const *)a)->id, (*(struct endpoint *const *)b)->id);
+}
+
+static bool is_same(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && strcmp(a->address_text, b->address_text) == 0;
+}
+
+static void set_state(struct proxy *proxy, struct service *service, struct endpoint *endpoint,
+                      uint8_t state)
+{
+    if (endpoint->state == state)
+        return;
+    endpoint->state = state;
+    if (state == FEED_DRAINING)
+        drain_begin(proxy, service, endpoint);
+    else
+        drain_end(proxy, endpoint);
+}
+
+/* The one that was there goes on, so that its connections and figures stay with it. */
+static struct endpoint *take_over(struct proxy *proxy, struct service *service,
+                                  struct endpoint *old, struct endpoint *put)
+{
+    struct endpoint *endpoint = put;
+    uint8_t state = put->wanted_state;
+    if (old) {
+        old->weight = put->weight;
+        old->local = put->local;
+        endpoint_release(put);
+        endpoint = old;
+    }
+    set_state(proxy, service, endpoint, state);
+    return endpoint;
+}
+
+static void drop(struct proxy *proxy, struct endpoint *endpoint)
+{
+    if (endpoint->state == FEED_DRAINING)
+        drain_end(proxy, endpoint);
+    atomic_store(&endpoint->order, ORDER_CUT_ALL);
+    endpoint_release(endpoint);
+}
+
+/* Both ordered by id. */
+static void merge(struct proxy *proxy, struct service *service, struct staged *staged)
+{
+    struct endpoint **old = service->endpoints;
+    uint32_t old_count = service->endpoint_count, at = 0;
+    for (uint32_t i = 0; i < staged->count; i++) {
+        struct endpoint *put = staged->endpoints[i], *match = NULL;
+        while (at < old_count && strcmp(old[at]->id, put->id) < 0)
+            drop(proxy, old[at++]);
+        if (at < old_count && strcmp(old[at]->id, put->id) == 0) {
+            if (is_same(old[at], put))
+                match = old[at++];
+            else
+                drop(proxy, old[at++]);
+        }
+        staged->endpoints[i] = take_over(proxy, service, match, put);
+    }
+    while (at < old_count)
+        drop(proxy, old[at++]);
+    free(old);
+    service->endpoints = staged->endpoints;
+    service->endpoint_count = staged->count;
+    service->changed = true;
+    *staged = (struct staged){0};
+}
+
+static void merge_when_complete(struct proxy *proxy)
+{
+    struct staged *staged = &proxy->staged;
+    if (!staged->service || staged->count < staged->expected)
+        return;
+    if (staged->count)
+        qsort(staged->endpoints, staged->count, sizeof(struct endpoint *), by_id);
+    merge(proxy, staged->service, staged);
+}
+
+static bool policy_changed(const struct service *service, const char *balancer, const char *config,
+                           uint64_t seed)
+{
+    return !text_equal(service->balancer, balancer) ||
+           !text_equal(service->balancer_config, config) || service->policy_seed != seed;
+}
+
+void table_service(struct proxy *proxy, struct wire_reader *reader)
+{
+    const char *name = wire_get_text(reader), *listen = wire_get_text(reader);
+    const char *balancer = wire_get_text(reader), *config = wire_get_text(reader);
+    uint32_t protocol = wire_get_u32(reader);
+    uint64_t seed = wire_get_u64(reader), drain = wire_get_u64(reader);
+    uint64_t connect = wire_get_u64(reader), idle = wire_get_u64(reader);
+    uint32_t count = wire_get_u32(reader);
+    if (reader->failed)
+        return;
+    finish_staged(&proxy->staged);
+    struct service *service = find_service(proxy, name);
+    if (!service)
+        service = make_service(proxy, name);
+    if (policy_changed(service, balancer, config, seed)) {
+        policy_release(service->policy);
+        service->policy = NULL;
+    }
+    set_text(&service->listen, listen);
+    set_text(&service->balancer, balancer);
+    set_text(&service->balancer_config, config);
+    service->protocol = (uint8_t)protocol;
+    service->policy_seed = seed;
+    service->drain_timeout_ns = drain;
+    service->connect_timeout_ns = connect;
+    service->idle_timeout_ns = idle;
+    service->changed = true;
+    service->stale = service->removed = false;
+    proxy->staged = (struct staged){.service = service, .expected = count};
+    merge_when_complete(proxy);
+}
+
+void table_endpoints(struct proxy *proxy, struct wire_reader *reader)
+{
+    struct staged *staged = &proxy->staged;
+    uint32_t count = wire_get_u32(reader);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        const char *id = wire_get_text(reader), *address = wire_get_text(reader);
+        uint32_t port = wire_get_u32(reader), weight = wire_get_u32(reader);
+        uint32_t state = wire_get_u32(reader), local = wire_get_u32(reader);
+        if (reader->failed || !staged->service || staged->count == staged->expected) {
+            reader->failed = true;
+            return;
+        }
+        struct endpoint *endpoint =
+            endpoint_create(id, address, (uint16_t)port, proxy->worker_count);
+        endpoint->weight = weight < 1 ? 1 : weight > 1000 ? 1000 : weight;
+        endpoint->local = local;
+        endpoint->state = FEED_ACTIVE;
+        endpoint->wanted_state = state == FEED_DRAINING ? FEED_DRAINING : FEED_ACTIVE;
+        if ((staged->count & (staged->count - 1)) == 0)
+            staged->endpoints =
+                memory_resize(staged->endpoints, (staged->count * 2 + 1) * sizeof(void *));
+        staged->endpoints[staged->count++] = endpoint;
+    }
+    merge_when_complete(proxy);
+}
+
+/* Its connections may end within the drain's time; it goes with the last of them. */
+static void remove_service(struct proxy *proxy, struct service *service)
+{
+    if (proxy->staged.service == service)
+        finish_staged(&proxy->staged);
+    service->removed = service->changed = true;
+    service->stale = false;
+    for (uint32_t i = 0; i < service->endpoint_count; i++)
+        set_state(proxy, service, service->endpoints[i], FEED_DRAINING);
+}
+
+void table_remove(struct proxy *proxy, const char *name)
+{
+    struct service *service = find_service(proxy, name);
+    if (service)
+        remove_service(proxy, service);
+}
+
+void table_full(struct proxy *proxy)
+{
+    struct service *service, *next;
+    HASH_ITER(hh, proxy->services, service, next)
+    {
+        service->stale = !service->removed;
+    }
+}
+
+void table_remove_stale(struct proxy *proxy)
+{
+    struct service *service, *next;
+    HASH_ITER(hh, proxy->services, service, next)
+    {
+        if (service->stale)
+            remove_service(proxy, service);
+    }
+}
+
+void table_free_service(struct proxy *proxy, struct service *service)
+{
+    HASH_DEL(proxy->services, service);
+    for (uint32_t i = 0; i < service->endpoint_count; i++) {
+        if (service->endpoints[i]->state == FEED_DRAINING)
+            drain_end(proxy, service->endpoints[i]);
+        endpoint_release(service->endpoints[i]);
+    }
+    if (service->view)
+        view_release(service->view);
+    policy_release(service->policy);
+    free(service->endpoints);
+    free(service->name);
+    free(service->listen);
+    free(service->balancer);
+    free(service->balancer_config);
+    free(service);
+}
+
+void table_finish(struct proxy *proxy)
+{
+    struct service *service, *next;
+    finish_staged(&proxy->staged);
+    HASH_ITER(hh, proxy->services, service, next)
+    {
+        table_free_service(proxy, service);
+    }
+    table_drop_listeners(proxy, true);
+    free(proxy->listeners);
+}
