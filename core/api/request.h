@@ -46,6 +46,8 @@ struct route {
     const char *const *query;           /* names of known query parameters, NULL-terminated;
                                            unknown ones are refused with 400 */
     int status;                         /* of success; 0: 200 */
+    uint8_t lane;                       /* enum api_lane; 0: LANE_USERS */
+    bool loopback_open;                 /* a loopback peer without Forwarded needs no key */
 };
 enum route_body { BODY_NONE = 0, BODY_OPTIONAL, BODY_REQUIRED };
 struct route_table {
@@ -60,7 +62,7 @@ struct request {
     const struct api_parts *parts;
     const struct route *route;
     struct arena arena;
-    char id[24];           /* X-Request-Id */
+    char id[65];           /* X-Request-Id */
     const char *by;        /* "key:admin" */
     const char *params[3]; /* path parameters, decoded and checked, in order of the path */
     json_t *body;          /* parsed; NULL: none. Owned */
@@ -69,22 +71,21 @@ struct request {
     uint64_t seq; /* X-Seq: of the state that the reply was read from; set by [loop] steps */
 
     /* The reply, built by the last step. */
-    struct text out;      /* JSON, unless content_type says otherwise */
+    struct text out; /* JSON, unless content_type says otherwise */
     const char *content_type;
     const char *location; /* in the arena; NULL: none */
     uint64_t etag;        /* version; 0: none */
 
-    void *data; /* the handler's own, usually in the arena */
+    void *data;                            /* the handler's own, usually in the arena */
     void (*drop)(struct request *request); /* [api] frees what `data` holds beyond the arena */
 
     struct error error; /* for steps that fail on the loop */
-    /* Private to request.c and server.c: */
-    struct connection *connection;
-    struct loop_task task;
+    /* Private to the server: */
+    struct loop_task task; /* in a lane, or posted to the API's loop */
     request_step *next;
-    struct request *lane_next;
     int status;
-    bool has_error;
+    bool done; /* replied to */
+    struct stream *stream;
 };
 
 /* The value of a query parameter, decoded; NULL: not given. [api] */

@@ -88,6 +88,11 @@ uint64_t state_seq(const struct state *state)
     return state->committed_seq;
 }
 
+uint64_t state_settled_seq(const struct state *state)
+{
+    return state->at_store || state->forming ? state->head : state->seq;
+}
+
 uint64_t state_next_seq(struct state *state)
 {
     uint64_t seq = ++state->seq;
@@ -197,6 +202,15 @@ void state_subscribe(struct state *state, struct state_subscriber *subscriber)
     while (*link)
         link = &(*link)->next;
     *link = subscriber;
+}
+
+void state_unsubscribe(struct state *state, struct state_subscriber *subscriber)
+{
+    struct state_subscriber **link = &state->subscribers;
+    while (*link && *link != subscriber)
+        link = &(*link)->next;
+    if (*link)
+        *link = subscriber->next;
 }
 
 void state_read_figures(const struct state *state, struct state_figures *out)

@@ -41,6 +41,9 @@ void state_destroy(struct state *state);
 const char *state_cluster_uid(const struct state *state);
 uint64_t state_fence(const struct state *state); /* grows with each start */
 uint64_t state_seq(const struct state *state);   /* the latest number given and committed */
+/* No change with a number up to this one is still on its way: who has seen this state has seen all
+ * of them. */
+uint64_t state_settled_seq(const struct state *state);
 /* A number for a change of soft state. Durable bound raised ahead; never repeats after a crash. */
 uint64_t state_next_seq(struct state *state);
 
@@ -100,6 +103,7 @@ struct state_subscriber {
     struct state_subscriber *next;
 };
 void state_subscribe(struct state *state, struct state_subscriber *subscriber);
+void state_unsubscribe(struct state *state, struct state_subscriber *subscriber);
 
 struct state_figures {
     uint64_t commits, transactions, operations, refused;
