@@ -23,11 +23,11 @@ set(ORCHESTRATOR_PLUGIN_DIR ${ORCHESTRATOR_OUTPUT}/lib/orchestrator)
 
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes
                     $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # messages are cut on purpose
-                    -Werror=format-security -Werror -fvisibility=hidden -fno-strict-aliasing
-                    -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+                    -Werror=format-security -Werror -fvisibility=hidden -fno-strict-aliasing)
 add_compile_definitions(_GNU_SOURCE ORCHESTRATOR_VERSION="${PROJECT_VERSION}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}") # asserts stay on
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=) # the same bytes from any folder
   add_compile_options(-O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
     add_compile_options(-fcf-protection)
