@@ -48,7 +48,7 @@ fmt: ## bring the C files into form
 fmt-check: ## say which C files are out of form
 	@scripts/fmt --check
 
-coverage: ## lines that the unit tests run, by folder; fails below what we promise
+coverage: ## lines that tests run, by folder; fails below what we promise
 	@scripts/coverage
 
 bench: build ## measure; prints figures, judges nothing
