@@ -174,7 +174,7 @@ void api_check_stopped(struct api *api);
 
 /* -- listening -- */
 
-/* A bound socket for "host:port"; fills `address` with what was bound. -1: error. */
+/* A bound socket for "host:port"; fills `bound` with what it is. -1: error. */
 int listen_open(const char *address, char *bound, size_t bytes, struct error *error);
 /* `path` without its port; "" when there is none. */
 bool listen_split(const char *listen, char *host, size_t bytes, uint16_t *port);
