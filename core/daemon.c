@@ -164,7 +164,6 @@ static bool start_agent(struct daemon *daemon, struct error *error)
 {
     const struct config *config = daemon->config;
     const struct config_node *node = &config->node;
-    struct link_end *server_end, *agent_end;
     const struct agent_config agent = {
         .loop = daemon->loop,
         .node_name = daemon->node_name,
@@ -178,12 +177,16 @@ static bool start_agent(struct daemon *daemon, struct error *error)
         .runtime_name = config->runtime.use.plugin,
         .max_operations = (uint32_t)config->runtime.max_operations};
     daemon->agent = agent_create(&agent, error);
-    if (!daemon->agent)
-        return false;
+    return daemon->agent != NULL;
+}
+
+/* Not before the state is there: what the agent tells is written into it. */
+static void connect_agent(struct daemon *daemon)
+{
+    struct link_end *server_end, *agent_end;
     link_pair_create(daemon->loop, &server_end, &agent_end);
     node_registry_attach(daemon->server->nodes, server_end);
     agent_attach(daemon->agent, agent_end);
-    return true;
 }
 
 /* -- the start -- */
@@ -287,6 +290,7 @@ static void server_opened(void *argument, const struct error *error)
         loop_stop(daemon->loop);
         return;
     }
+    connect_agent(daemon);
     api_serve(daemon->api);
     tell_ready(daemon);
 }
