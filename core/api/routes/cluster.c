@@ -84,7 +84,7 @@ static void counted(struct request *request)
     snprintf(cluster->uid, sizeof cluster->uid, "%s", state_cluster_uid(parts->state));
     cluster->started_at_ms = parts->started_at_ms;
     cluster->uptime_seconds = (loop_wall_ms(parts->loop) - parts->started_at_ms) / 1000;
-    request->seq = state_seq(parts->state);
+    request->seq = state_settled_seq(parts->state);
     request_to_api(request, write_cluster);
 }
 
@@ -166,7 +166,7 @@ static void collect_plugins(struct request *request)
                                                   .state = plugin_state_word(info->state),
                                                   .message = info->message ? info->message : ""};
     }
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     request_to_api(request, write_plugins);
 }
 

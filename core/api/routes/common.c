@@ -107,7 +107,7 @@ void answer_gone(void *argument, const struct error *error, const struct write_r
 {
     struct request *request = argument;
     (void)result;
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     if (!error) {
         request_to_api(request, reply_nothing);
         return;
@@ -124,7 +124,7 @@ static void find_deployment(struct request *request)
 {
     const struct require *require = request->data;
     const char *name = request->params[0];
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     if (deployment_manager_find(request->parts->deployments, name)) {
         request_to_api(request, require->step);
         return;

@@ -313,7 +313,7 @@ static void open_container(struct request *request)
 {
     const struct log_query *query = request->data;
     const char *id = request->params[0], *runtime_id;
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     if (find_logs(request, container_manager_find(request->parts->containers, id), query,
                   &runtime_id))
         start(request, query, &runtime_id, &id, 1);
@@ -329,7 +329,7 @@ static void open_deployment(struct request *request)
     const char *runtime_ids[SOURCES_LIMIT], *ids[SOURCES_LIMIT];
     const struct container *container = NULL;
     uint32_t count = 0;
-    request->seq = state_seq(parts->state);
+    request->seq = state_settled_seq(parts->state);
     bool known = deployment_manager_find(parts->deployments, request->params[0]);
     if (!known)
         error_set(&request->error, ERROR_NOT_FOUND, "there is no deployment \"%s\"",

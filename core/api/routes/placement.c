@@ -110,7 +110,7 @@ static void explain_node(struct request *request, const struct record *record)
 
 static void explained(struct request *request)
 {
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     request_to_api(request, write_placement);
 }
 

@@ -181,7 +181,7 @@ static void seen_all(struct request *request)
 {
     visit_plugins(request);
     visit_state(request);
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     request_to_api(request, write_end);
 }
 

@@ -170,7 +170,7 @@ static void collect_endpoints(struct request *request)
     size_t limit = (size_t)endpoints->limit;
     const struct service *service =
         service_manager_find(request->parts->services, request->params[0]);
-    request->seq = state_seq(request->parts->state);
+    request->seq = state_settled_seq(request->parts->state);
     if (!service) {
         error_set(&request->error, ERROR_NOT_FOUND, "there is no service \"%s\"",
                   request->params[0]);
