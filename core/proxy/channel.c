@@ -67,12 +67,14 @@ static bool send_packet(int fd, const void *bytes, size_t length, const int *fds
     return sent >= 0;
 }
 
-/* The reading side then sees the end, in a turn of its own. */
+/* The reading side then sees the end, in a turn of its own; an other end that has gone may have
+ * left its last words. */
 static void fail(struct channel *channel, const char *what, int errno_value)
 {
-    if (errno_value != EPIPE && errno_value != ECONNRESET)
-        LOG_ERROR("the proxy's socket failed", LOG_STR("what", what),
-                  LOG_STR("error", strerror(errno_value)));
+    if (errno_value == EPIPE || errno_value == ECONNRESET)
+        return;
+    LOG_ERROR("the proxy's socket failed", LOG_STR("what", what),
+              LOG_STR("error", strerror(errno_value)));
     shutdown(channel->fd, SHUT_RDWR);
 }
 
@@ -127,15 +129,28 @@ void channel_send(struct channel *channel, const struct wire_writer *packet, con
         fail(channel, "sending", errno);
 }
 
+static void drop_queue(struct channel *channel)
+{
+    while (channel->first) {
+        struct queued *queued = channel->first;
+        channel->first = queued->next;
+        free_queued(queued);
+    }
+    channel->last = NULL;
+    channel->queued_bytes = 0;
+}
+
 static void send_queued(struct channel *channel)
 {
     while (channel->first) {
         struct queued *queued = channel->first;
         if (!send_packet(channel->fd, queued->bytes, queued->length, queued->fds,
                          queued->fd_count)) {
-            if (errno != EAGAIN && errno != ENOBUFS)
-                fail(channel, "sending", errno);
-            return;
+            if (errno == EAGAIN || errno == ENOBUFS)
+                return;
+            fail(channel, "sending", errno);
+            drop_queue(channel);
+            break;
         }
         channel->first = queued->next;
         channel->queued_bytes -= queued->length;
@@ -159,6 +174,8 @@ static int receive(struct channel *channel, size_t *length, int *fds, size_t *fd
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
     ssize_t count = recvmsg(channel->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (count < 0 && errno == ECONNRESET) /* said once, before what is still to be read */
+        count = recvmsg(channel->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     *fd_count = 0;
     if (count < 0)
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
@@ -242,11 +259,7 @@ void channel_destroy(struct channel *channel)
         *channel->destroyed = true;
     loop_io_set(&channel->io, channel->fd, 0);
     close(channel->fd);
-    while (channel->first) {
-        struct queued *queued = channel->first;
-        channel->first = queued->next;
-        free_queued(queued);
-    }
+    drop_queue(channel);
     free(channel);
 }
 
