@@ -33,7 +33,6 @@ bool clock_parse_wall_ms(const char *text, int64_t *wall_ms)
     if (*rest == 'Z' || *rest == 'z') {
         rest++;
     } else if ((*rest == '+' || *rest == '-') &&
-               /* NOLINTNEXTLINE(cert-err34-c): two digits fit */
                sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) == 2) {
         offset_s = (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
         rest += 1 + used;
