@@ -123,7 +123,10 @@ static void begin(struct call *call)
 {
     static const struct orch_http_callbacks callbacks = {
         .size = sizeof callbacks, .head = on_head, .body = on_body, .done = on_done};
-    static const struct orch_pair json_type = {{"content-type", 12}, {"application/json", 16}};
+    /* No connection is kept: on one that has died meanwhile the host's client would send the
+     * request again without a word, and a signal would come twice. */
+    static const struct orch_pair headers[] = {{{"connection", 10}, {"close", 5}},
+                                               {{"content-type", 12}, {"application/json", 16}}};
     struct runtime *runtime = call->job->runtime;
     const struct call_request *request = &call->request;
     struct orch_error error = {.size = sizeof error};
@@ -136,7 +139,7 @@ static void begin(struct call *call)
         .method = request->method,
         .url = text_string(&url),
         .unix_socket = runtime->settings.unix_socket,
-        .headers = {&json_type, call->body != NULL, sizeof json_type},
+        .headers = {headers, call->body ? 2 : 1, sizeof headers[0]},
         .body = str(call->body),
         .connect_timeout_ns = 5 * NS_PER_S,
         .first_byte_timeout_ns =

@@ -76,6 +76,7 @@ void version_ask(struct runtime *runtime)
 {
     static const struct orch_http_callbacks callbacks = {
         .size = sizeof callbacks, .head = on_head, .done = on_done};
+    static const struct orch_pair close_it = {{"connection", 10}, {"close", 5}};
     struct orch_error error = {.size = sizeof error};
     struct text url = {0};
     text_format(&url, "http://%s/_ping", runtime->settings.authority);
@@ -83,6 +84,7 @@ void version_ask(struct runtime *runtime)
                                               .method = "GET",
                                               .url = text_string(&url),
                                               .unix_socket = runtime->settings.unix_socket,
+                                              .headers = {&close_it, 1, sizeof close_it},
                                               .connect_timeout_ns = 2 * NS_PER_S,
                                               .first_byte_timeout_ns = 2 * NS_PER_S,
                                               .total_timeout_ns = 2 * NS_PER_S,

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define CLOSE "Connection: close\r\n"
 enum { HEAD_LIMIT = 65536, CHUNKED_FROM = 2048, BODY_LIMIT = 1 << 22 };
 
 bool http_send(int fd, const void *bytes, size_t length)
@@ -29,8 +30,9 @@ bool http_begin_chunked(struct exchange *exchange, const char *content_type)
     char head[256];
     int length = snprintf(head, sizeof head,
                           "HTTP/1.1 200 OK\r\nApi-Version: %s\r\nContent-Type: %s\r\n"
-                          "Transfer-Encoding: chunked\r\n\r\n",
-                          exchange->fake->version ? exchange->fake->version : "", content_type);
+                          "Transfer-Encoding: chunked\r\n%s\r\n",
+                          exchange->fake->version ? exchange->fake->version : "", content_type,
+                          exchange->wants_close ? CLOSE : "");
     exchange->taken = true;
     return http_send(exchange->fd, head, (size_t)length);
 }
@@ -150,9 +152,9 @@ static void send_reply(struct exchange *exchange)
     else
         snprintf(framing, sizeof framing, "Content-Length: %zu", length);
     int head_length = snprintf(
-        head, sizeof head, "HTTP/1.1 %d %s\r\n%s%s%sContent-Type: application/json\r\n%s\r\n\r\n",
+        head, sizeof head, "HTTP/1.1 %d %s\r\n%s%s%sContent-Type: application/json\r\n%s%s\r\n\r\n",
         exchange->status, exchange->status < 300 ? "OK" : "No", version ? "Api-Version: " : "",
-        version ? version : "", version ? "\r\n" : "",
+        version ? version : "", version ? "\r\n" : "", exchange->wants_close ? CLOSE : "",
         exchange->status == 204 || exchange->status == 304 ? "Date: today" : framing);
     if (!http_send(exchange->fd, head, (size_t)head_length)) {
         exchange->closes = true;
@@ -282,6 +284,8 @@ bool http_serve(struct connection *connection)
     const char *given = header(head, "content-length");
     size_t body_length = given ? strtoul(given, NULL, 10) : 0;
     exchange.wants_upgrade = header(head, "upgrade") != NULL;
+    const char *connection_field = header(head, "connection");
+    exchange.wants_close = connection_field && strncasecmp(connection_field, "close", 5) == 0;
     split_target(&exchange, target);
     bool whole = body_length <= BODY_LIMIT &&
                  read_body(&exchange, end + 4, length - (size_t)(end + 4 - head), body_length);
@@ -293,7 +297,7 @@ bool http_serve(struct connection *connection)
     }
     if (whole)
         answer(&exchange);
-    bool goes_on = whole && !exchange.closes;
+    bool goes_on = whole && !exchange.closes && !exchange.wants_close;
     finish(&exchange);
     return goes_on;
 }

@@ -86,7 +86,7 @@ struct exchange {
     char *reply; /* NULL: none */
     bool taken;  /* the handler has written to the connection itself */
     bool closes; /* the connection ends with this exchange */
-    bool wants_upgrade;
+    bool wants_upgrade, wants_close;
 };
 
 /* server.c [free] */
