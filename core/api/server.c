@@ -153,6 +153,8 @@ static void *run_thread(void *argument)
     return NULL;
 }
 
+static void stop_overdue(void *argument);
+
 static bool watch_descriptors(struct api *api, struct error *error)
 {
     api->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -162,6 +164,7 @@ static bool watch_descriptors(struct api *api, struct error *error)
     loop_io_init(&api->io, api->loop, "api sockets", daemon_ready, api);
     loop_io_init(&api->hangup_io, api->loop, "api hang-ups", exchange_hangups, api);
     loop_timer_init(&api->run_timer, api->loop, "api sockets", run_timer_fired, api);
+    loop_timer_init(&api->stop_timer, api->loop, "api stop", stop_overdue, api);
     loop_timer_init(&api->sweep_timer, api->loop, "api deadlines", connections_sweep, api);
     loop_io_set(&api->io, fd, LOOP_READ);
     loop_io_set(&api->hangup_io, api->hangup_fd, LOOP_READ);
@@ -331,15 +334,15 @@ static void begin_stop(struct loop_task *task)
     MHD_socket listening = MHD_quiesce_daemon(api->daemon);
     if (listening != MHD_INVALID_SOCKET)
         close(listening);
-    loop_timer_init(&api->stop_timer, api->loop, "api stop", stop_overdue, api);
     loop_timer_start(&api->stop_timer, api->stop_limit_ns);
     for (struct connection *connection = api->connections; connection;
          connection = connection->next)
         if (connection->phase == CONNECTION_IDLE)
             connection_cut(connection);
     for (struct exchange *exchange = api->exchanges; exchange; exchange = exchange->next)
-        if (exchange->request.stream || exchange->watcher)
+        if (exchange->request.stream)
             exchange_resume(exchange); /* its reader sees the end */
+    watch_server_end(api->watches);
     api_wake(api);
     api_check_stopped(api);
 }
