@@ -248,6 +248,7 @@ static bool create_api(struct daemon *daemon, struct error *error)
 {
     const struct api_parts parts = {.loop = daemon->loop,
                                     .config = daemon->config,
+                                    .config_file = config_file(daemon->config),
                                     .state = daemon->server->state,
                                     .deployments = daemon->server->deployments,
                                     .containers = daemon->server->containers,

@@ -108,6 +108,8 @@ struct plugin_registry;
  * them without loading (plugin_peek); adds a fault for each that is not. */
 bool config_check_plugins(struct config *config, const struct plugin_registry *registry);
 
+/* The file that was read; NULL: none. */
+const char *config_file(const struct config *config);
 /* The effective configuration as YAML, the origin of each value as a comment ("default",
  * "file:line", "environment NAME"). Secrets are left out. */
 void config_print(const struct config *config, struct text *out);

@@ -191,6 +191,11 @@ static void print_all(const struct config *config, bool json, struct text *out)
     text_finish(&printer.path);
 }
 
+const char *config_file(const struct config *config)
+{
+    return config->origins->file;
+}
+
 void config_print(const struct config *config, struct text *out)
 {
     print_all(config, false, out);

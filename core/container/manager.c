@@ -245,6 +245,8 @@ static const struct container *find_for_change(struct container_manager *manager
                                                struct error *error)
 {
     const struct container *container = find(manager, STATE_HEAD, id);
+    if (!state_ready(manager->state, error))
+        return NULL;
     if (!container) {
         error_set(error, ERROR_NOT_FOUND, "there is no container \"%s\"", id);
         return NULL;

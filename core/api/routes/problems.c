@@ -44,42 +44,52 @@ static void add(struct request *request, const struct problem *problem)
     schema_write(&problem_type, problem, SCHEMA_SHOWN, &request->out);
 }
 
-static const char *deployment_fix(const char *reason)
+/* What to do by the reason's word; "*" stands for the deployment's path. */
+static const struct {
+    const char *reason, *fix;
+} deployment_fixes[] = {
+    {"Unschedulable", "Add a node, free or uncordon one, ask for fewer resources, or loosen "
+                      "placement and host ports."},
+    {"ImagePullFailed", "Check the image's name and tag, that the registry is reached from the "
+                        "node, and that it may be read."},
+    {"CrashLoop", "Read its last output: GET */logs; then mend the image or its settings, or POST "
+                  "*/rollback."},
+    {"OOMKilled", "Raise resources.memoryLimit, or find out why it needs so much memory."},
+    {"ProgressDeadlineExceeded",
+     "See which replicas are not ready: GET */containers; or POST */rollback."},
+    {NULL, "See which replicas are missing and why: GET */containers."},
+};
+
+static void write_fix(const char *reason, const char *object, struct text *out)
 {
-    static const struct {
-        const char *reason, *fix;
-    } known[] = {
-        {"Unschedulable", "Add a node, free or uncordon one, ask for fewer resources, or loosen "
-                          "placement and host ports."},
-        {"ImagePullFailed", "Check the image's name and tag, that the registry is reached from the "
-                            "node, and that it may be read."},
-        {"CrashLoop", "Read its last output: GET /api/v1/deployments/NAME/logs; then mend the "
-                      "image or its settings, or POST /rollback."},
-        {"OOMKilled", "Raise resources.memoryLimit, or find out why it needs so much memory."},
-        {"ProgressDeadlineExceeded", "See which replicas are not ready: GET "
-                                     "/api/v1/deployments/NAME/containers; or POST /rollback."},
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(known[i].reason, reason) == 0)
-            return known[i].fix;
-    return "See which replicas are missing and why: GET /api/v1/deployments/NAME/containers.";
+    size_t i = 0;
+    while (deployment_fixes[i].reason && strcmp(deployment_fixes[i].reason, reason) != 0)
+        i++;
+    for (const char *c = deployment_fixes[i].fix; *c; c++) {
+        if (*c == '*')
+            text_append_format(out, "/api/v1/%s", object);
+        else
+            text_append_char(out, *c);
+    }
 }
 
 static void visit_deployment(struct request *request, const struct record *record)
 {
     const struct deployment *deployment = (const struct deployment *)record;
+    CLEANUP(text_finish) struct text fix = {0};
     struct deployment_status status;
     char object[96];
     deployment_manager_status(request->parts->deployments, deployment, &status);
     if (status.phase != PHASE_DEGRADED && status.phase != PHASE_PENDING)
         return;
     snprintf(object, sizeof object, "deployments/%s", deployment->name);
+    write_fix(status.reason, object, &fix);
     const char *other = status.phase == PHASE_DEGRADED ? "Degraded" : "Pending";
     add(request, &(struct problem){.object = object,
                                    .reason = status.reason[0] ? status.reason : other,
                                    .message = status.message,
                                    .since_ms = status.phase_since_ms,
-                                   .fix = deployment_fix(status.reason)});
+                                   .fix = text_string(&fix)});
 }
 
 static void visit_node(struct request *request, const struct record *record)

@@ -203,6 +203,11 @@ static const struct record *find(const struct api_parts *parts, const char *id)
     return container ? &container->record : NULL;
 }
 
+static bool has_process(const struct container_status *status)
+{
+    return status->state == CONTAINER_RUNNING || status->state == CONTAINER_STOPPING;
+}
+
 static const char *or_null(const char *string)
 {
     return *string ? string : NULL;
@@ -227,7 +232,8 @@ static void write_container(const struct record *record, const void *from, struc
                                     .reason = status->reason,
                                     .message = status->message,
                                     .exit_code = status->exit_code,
-                                    .address = or_null(status->address),
+                                    .address =
+                                        has_process(status) ? or_null(status->address) : NULL,
                                     .runtime_id = or_null(status->runtime_id),
                                     .ports = container->ports,
                                     .created_at_ms = record->created_at_ms,
