@@ -18,28 +18,74 @@ char *clock_format_wall_ms(int64_t wall_ms, char out[CLOCK_TEXT_BYTES])
     return out;
 }
 
+/* Exactly `count` digits, moved over. */
+static bool take_number(const char **text, int count, int least, int most, int *number)
+{
+    for (*number = 0; count > 0; count--, (*text)++) {
+        if (!isdigit((unsigned char)**text))
+            return false;
+        *number = *number * 10 + (**text - '0');
+    }
+    return *number >= least && *number <= most;
+}
+
+static bool take_char(const char **text, char c)
+{
+    return **text == c && (*text)++;
+}
+
+static bool take_date_and_time(const char **text, struct tm *parts)
+{
+    static const char days[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year, month;
+    if (!take_number(text, 4, 0, 9999, &year) || !take_char(text, '-') ||
+        !take_number(text, 2, 1, 12, &month) || !take_char(text, '-') ||
+        !take_number(text, 2, 1, days[month - 1], &parts->tm_mday))
+        return false;
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    parts->tm_year = year - 1900;
+    parts->tm_mon = month - 1;
+    return (leap || month != 2 || parts->tm_mday < 29) && take_char(text, 'T') &&
+           take_number(text, 2, 0, 23, &parts->tm_hour) && take_char(text, ':') &&
+           take_number(text, 2, 0, 59, &parts->tm_min) && take_char(text, ':') &&
+           take_number(text, 2, 0, 60, &parts->tm_sec); /* 60: a leap second */
+}
+
+/* ".123456" cut to milliseconds; none is fine. */
+static bool take_fraction(const char **text, int64_t *ms)
+{
+    int64_t scale = 100;
+    *ms = 0;
+    if (!take_char(text, '.'))
+        return true;
+    if (!isdigit((unsigned char)**text))
+        return false;
+    for (; isdigit((unsigned char)**text); (*text)++, scale /= 10)
+        *ms += (**text - '0') * scale;
+    return true;
+}
+
+static bool take_zone(const char **text, int64_t *offset_s)
+{
+    int hours, minutes, sign = **text == '-' ? -1 : 1;
+    *offset_s = 0;
+    if (take_char(text, 'Z') || take_char(text, 'z'))
+        return true;
+    if (!take_char(text, '+') && !take_char(text, '-'))
+        return false;
+    if (!take_number(text, 2, 0, 23, &hours) || !take_char(text, ':') ||
+        !take_number(text, 2, 0, 59, &minutes))
+        return false;
+    *offset_s = (int64_t)sign * (hours * 3600 + minutes * 60);
+    return true;
+}
+
 bool clock_parse_wall_ms(const char *text, int64_t *wall_ms)
 {
     struct tm parts = {0};
-    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &parts);
-    if (!rest)
-        return false;
-    int64_t ms = 0, scale = 100;
-    if (*rest == '.')
-        for (rest++; isdigit((unsigned char)*rest); rest++, scale /= 10)
-            ms += (*rest - '0') * scale;
-    int64_t offset_s = 0;
-    int hours, minutes, used = 0;
-    if (*rest == 'Z' || *rest == 'z') {
-        rest++;
-    } else if ((*rest == '+' || *rest == '-') &&
-               sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) == 2) {
-        offset_s = (*rest == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-        rest += 1 + used;
-    } else {
-        return false;
-    }
-    if (*rest)
+    int64_t ms, offset_s;
+    if (!take_date_and_time(&text, &parts) || !take_fraction(&text, &ms) ||
+        !take_zone(&text, &offset_s) || *text)
         return false;
     *wall_ms = ((int64_t)timegm(&parts) - offset_s) * 1000 + ms;
     return true;
