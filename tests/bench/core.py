@@ -109,8 +109,9 @@ def newest_start(engine, known):
 def recover(engine, server, end):
     """Milliseconds from the call that ended one to its replacement's start."""
     server.wait_complete("bench")
-    known = {item["Id"] for item in engine.containers("orchestrator.deployment=bench")}
-    victim = next(iter(known))
+    there = engine.containers("orchestrator.deployment=bench")
+    known = {item["Id"] for item in there}
+    victim = next(item["Id"] for item in there if item["State"] == "running")
     begun = time.time()
     end(victim)
     return 1000 * (wait_until(lambda: newest_start(engine, known), 30, "a replacement") - begun)
@@ -134,14 +135,15 @@ def recovery(engine, server, figures):
 # -- memory
 
 def proxies(server):
+    """The data planes that this daemon began."""
     found = []
     for folder in Path("/proc").iterdir():
         try:
-            arguments = (folder / "cmdline").read_bytes()
+            state = (folder / "stat").read_text()
         except OSError:
             continue
-        if folder.name.isdigit() and b"orchestrator-proxy" in arguments.split(b"\0")[0] and \
-                str(server.state).encode() in arguments:
+        name, _, rest = state.partition("(")[2].rpartition(")")
+        if name.startswith("orchestrator-pr") and int(rest.split()[1]) == server.process.pid:
             found.append(int(folder.name))
     return found
 
@@ -223,7 +225,8 @@ def main():
     try:
         engine.import_image(*IMAGE.split(":"), {}, ["sleep", "3600"])
         server.start()
-        time.sleep(1)
+        wait_until(lambda: proxies(server), 10, "the proxy")
+        time.sleep(1)  # until all that happens once has happened
         memory(server, figures, "idle")
         containers(engine, server, figures)
         deploy(server, 50)
