@@ -233,8 +233,43 @@ bool loop_offload(struct loop *loop, struct loop_job *job)
 
 struct loop_lane {
     struct loop *loop;
-    struct pool *pool; /* NULL on a virtual loop */
+    struct pool *pool; /* NULL on a virtual loop, which has no threads: there */
+    struct loop_job turn;
+    struct queue_node *first, *last; /* its jobs, the first of them under way */
+    bool ended;                      /* goes with its last job */
 };
+
+static void start_turn(struct loop_lane *lane);
+
+static struct loop_job *first_job(struct loop_job *turn)
+{
+    return CONTAINER_OF(CONTAINER_OF(turn, struct loop_lane, turn)->first, struct loop_job, node);
+}
+
+static void turn_work(struct loop_job *turn)
+{
+    struct loop_job *job = first_job(turn);
+    job->work(job);
+}
+
+static void turn_done(struct loop_job *turn)
+{
+    struct loop_lane *lane = CONTAINER_OF(turn, struct loop_lane, turn);
+    struct loop_job *job = first_job(turn);
+    lane->first = lane->first->next;
+    if (lane->first)
+        start_turn(lane);
+    else if (lane->ended)
+        free(lane);
+    job->done(job); /* last: it may end the lane */
+}
+
+static void start_turn(struct loop_lane *lane)
+{
+    lane->turn = (struct loop_job){.work = turn_work, .done = turn_done, .loop = lane->loop};
+    lane->turn.name = first_job(&lane->turn)->name;
+    lane->loop->ops->offload(lane->loop, &lane->turn);
+}
 
 struct loop_lane *loop_lane_create(struct loop *loop)
 {
@@ -250,13 +285,23 @@ void loop_lane_destroy(struct loop_lane *lane)
     if (!lane)
         return;
     pool_destroy(lane->pool);
-    free(lane);
+    lane->ended = true;
+    if (!lane->first)
+        free(lane);
 }
 
 bool loop_lane_offload(struct loop_lane *lane, struct loop_job *job)
 {
     job->loop = lane->loop;
-    if (!lane->loop->ops->threads)
-        return lane->loop->ops->offload(lane->loop, job);
-    return lane->pool && pool_submit(lane->pool, job);
+    if (lane->loop->ops->threads)
+        return lane->pool && pool_submit(lane->pool, job);
+    job->node.next = NULL;
+    if (lane->first) {
+        lane->last->next = &job->node;
+        lane->last = &job->node;
+        return true;
+    }
+    lane->first = lane->last = &job->node;
+    start_turn(lane);
+    return true;
 }
