@@ -218,6 +218,10 @@ static bool read_after(struct request *request, struct list_job *job)
     const char *given = request_query(request, "after");
     if (!given || !*given)
         return true;
+    if (job->kind->id == KIND_EVENT && !given[strspn(given, "0123456789")]) {
+        job->after = given; /* an event's number says as much as a cursor */
+        return true;
+    }
     job->after = cursor_decode(&request->arena, given);
     return job->after || refuse(request, "after", "it is no cursor that a list gave as \"next\"");
 }

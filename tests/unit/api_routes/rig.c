@@ -5,6 +5,7 @@
 #include "config/config.h"
 #include "plugin/host.h"
 #include "plugin/ops.h"
+#include "plugin/registry.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static struct op_table *ops;
 static struct plugin_environment environment;
 static struct plugin_host store_host, scheduler_host;
 static struct config *config;
+static struct plugin_registry *registry;
 
 /* -- the stand-in server -- */
 
@@ -388,7 +390,8 @@ void rig_setup(void)
 {
     struct error error;
     bool done = false;
-    static const char yaml[] = "runtime: {allowCapabilities: [NET_RAW]}\n";
+    static const char yaml[] = "runtime: {allowCapabilities: [NET_RAW]}\n"
+                               "api: {key: sixteen-letters-or-more}\n";
     config = config_load_bytes("test.yaml", yaml, sizeof yaml - 1, NULL);
     cr_assert_eq(config_fault_count(config), 0);
     rig.loop = loop_create_virtual(1, INT64_C(1767225600000));
@@ -413,16 +416,37 @@ void rig_setup(void)
     server_open(rig.server, opened, &done);
     rig_run_ms(100);
     cr_assert(done);
+    registry =
+        plugin_registry_create(&(struct plugin_registry_settings){.environment = &environment});
     rig.parts = (struct api_parts){.loop = rig.loop,
                                    .config = config,
+                                   .config_file = config_file(config),
                                    .state = rig.server->state,
                                    .deployments = rig.server->deployments,
                                    .containers = rig.server->containers,
                                    .nodes = rig.server->nodes,
                                    .services = rig.server->services,
                                    .scheduler = rig.server->scheduler,
+                                   .plugins = registry,
                                    .node_name = "node-1",
                                    .started_at_ms = loop_wall_ms(rig.loop)};
+}
+
+void rig_put_node(void)
+{
+    struct map_entry zone = {"zone", "a"};
+    struct node node = {.record = {.uid = "0123456789abcdef0123456789abcdef", .version = 1},
+                        .name = "node-1",
+                        .address = "10.0.0.5",
+                        .labels = {.items = &zone, .count = 1},
+                        .schedulable = true,
+                        .capacity = {4000, INT64_C(16) << 30},
+                        .reserved = {100, INT64_C(256) << 20},
+                        .runtime = {"simulated", "1.0"}};
+    struct txn *txn = txn_begin(rig.server->state, (struct origin){.by = "node"});
+    txn_put(txn, record_create(&node_kind, &node));
+    txn_submit(txn, NULL, NULL);
+    rig_run_ms(50);
 }
 
 static void closed(void *argument)
@@ -442,6 +466,7 @@ void rig_teardown(void)
     op_table_destroy(ops);
     rig_run_ms(1000);
     loop_destroy(rig.loop);
+    plugin_registry_destroy(registry);
     config_destroy(config);
     rig = (struct rig){0};
 }

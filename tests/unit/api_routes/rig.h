@@ -18,6 +18,8 @@ extern struct rig rig;
 void rig_setup(void);
 void rig_teardown(void);
 void rig_run_ms(uint64_t ms);
+/* A node "node-1" of 4 cores and 16Gi, never heard of. */
+void rig_put_node(void);
 
 /* What the client is told. */
 struct answer {

@@ -226,3 +226,34 @@ Test(declare, actions_work_and_refuse_what_is_not_theirs)
     expect("GET", "/deployments/none/revisions", NULL, 404, "code", "NOT_FOUND");
     expect("POST", "/deployments/none/restart", NULL, 404, "code", "NOT_FOUND");
 }
+
+Test(declare, nodes_take_labels_and_orders)
+{
+    static const struct {
+        const char *method, *path, *body;
+        int status;
+        const char *at, *value;
+    } steps[] = {
+        {"PATCH", "/nodes/node-1", "{\"labels\":{\"disk\":\"ssd\"}}", 200, "labels",
+         "{\"disk\":\"ssd\",\"zone\":\"a\"}"},
+        {"PATCH", "/nodes/node-1", "{\"labels\":{\"zone\":null}}", 200, "labels",
+         "{\"disk\":\"ssd\"}"},
+        {"PATCH", "/nodes/node-1", "{\"labels\":{\"a b\":\"c\"},\"size\":1}", 400,
+         "details.1.field", "size"},
+        {"PATCH", "/nodes/node-1", "{\"name\":\"node-2\"}", 400, "details.0.field", "name"},
+        {"POST", "/nodes/node-1/cordon", NULL, 200, "schedulable", "false"},
+        {"POST", "/nodes/node-1/cordon", NULL, 200, "version", "4"},
+        {"POST", "/nodes/node-1/uncordon", NULL, 200, "schedulable", "true"},
+        {"POST", "/nodes/node-1/drain", "{\"deadline\":\"soon\"}", 400, "details.0.field",
+         "deadline"},
+        {"POST", "/nodes/node-1/drain", "{\"deadline\":\"10m\"}", 200, "draining", "true"},
+        {"POST", "/nodes/none/drain", NULL, 404, "code", "NOT_FOUND"},
+        {"DELETE", "/nodes/node-1", NULL, 204, NULL, NULL},
+        {"GET", "/nodes/node-1", NULL, 404, NULL, NULL},
+        {"DELETE", "/nodes/node-1", NULL, 404, "code", "NOT_FOUND"},
+    };
+    rig_put_node();
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        expect(steps[i].method, steps[i].path, steps[i].body, steps[i].status, steps[i].at,
+               steps[i].value);
+}

@@ -3,6 +3,7 @@
 #include "unit/api_routes/rig.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,23 +55,6 @@ static void declare(const char *path, const char *body)
     struct answer answer = rig_call(&(struct call){.method = "PUT", .path = path, .body = body});
     cr_assert_eq(answer.status, 201, "%s", answer.text);
     answer_finish(&answer);
-}
-
-static void put_node(void)
-{
-    struct map_entry zone = {"zone", "a"};
-    struct node node = {.record = {.uid = "0123456789abcdef0123456789abcdef", .version = 1},
-                        .name = "node-1",
-                        .address = "10.0.0.5",
-                        .labels = {.items = &zone, .count = 1},
-                        .schedulable = true,
-                        .capacity = {4000, INT64_C(16) << 30},
-                        .reserved = {100, INT64_C(256) << 20},
-                        .runtime = {"simulated", "1.0"}};
-    struct txn *txn = txn_begin(rig.server->state, (struct origin){.by = "node"});
-    txn_put(txn, record_create(&node_kind, &node));
-    txn_submit(txn, NULL, NULL);
-    rig_run_ms(50);
 }
 
 /* A container of the deployment's first revision, which has ended once and runs again. */
@@ -175,7 +159,7 @@ Test(show, its_revisions)
 
 Test(show, a_container_that_was_restarted)
 {
-    put_node();
+    rig_put_node();
     deploy();
     put_container();
     report_running();
@@ -198,7 +182,7 @@ Test(show, a_container_that_was_restarted)
 
 Test(show, a_node_with_what_its_containers_reserve)
 {
-    put_node();
+    rig_put_node();
     deploy();
     put_container();
     expect_shown("/nodes/node-1",
@@ -235,7 +219,7 @@ Test(show, a_service_with_an_endpoint_and_a_listener_that_failed)
 {
     const struct reported_listener listener = {.service = "web", .message = "taken"};
     const struct report report = {.node = "node-1", .listeners = {.items = &listener, .count = 1}};
-    put_node();
+    rig_put_node();
     deploy();
     serve();
     put_container();
@@ -271,7 +255,7 @@ Test(show, containers_by_what_they_are)
                  {"/containers?node=node-1&deployment=other,web", "web-0-k3x9q2"},
                  {"/containers?node=node-2", NULL},
                  {"/deployments/web/containers", "web-0-k3x9q2"}};
-    put_node();
+    rig_put_node();
     deploy();
     put_container();
     report_running();
@@ -290,7 +274,7 @@ Test(show, containers_by_what_they_are)
 
 Test(show, the_cluster_in_numbers)
 {
-    put_node();
+    rig_put_node();
     deploy();
     put_container();
     report_running();
@@ -302,5 +286,72 @@ Test(show, the_cluster_in_numbers)
     cr_assert_str_eq(answer_at(&answer, "summary.nodes.lost"), "1");
     cr_assert_str_eq(answer_at(&answer, "summary.desired"), "1");
     cr_assert_str_eq(answer_at(&answer, "summary.ready"), "1");
+    answer_finish(&answer);
+}
+
+Test(show, problems_with_what_to_do)
+{
+    static const struct {
+        const char *object, *reason;
+    } wanted[] = {{"deployments/web", "Unschedulable"},
+                  {"nodes/node-1", "NodeLost"},
+                  {"services/lonely", "DeploymentMissing"}};
+    rig_put_node();
+    deploy();
+    declare("/services/lonely", "{\"deployment\":\"none\",\"listen\":\"127.0.0.1:8080\"}");
+    rig_run_ms(100);
+    struct answer answer = rig_call(&(struct call){.method = "GET", .path = "/problems"});
+    cr_assert_str_eq(answer_at(&answer, "total"), "3", "%s", answer.text);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "items.%zu.object", i);
+        cr_assert_str_eq(answer_at(&answer, path), wanted[i].object);
+        snprintf(path, sizeof path, "items.%zu.reason", i);
+        cr_assert_str_eq(answer_at(&answer, path), wanted[i].reason);
+    }
+    answer_finish(&answer);
+}
+
+Test(show, how_the_nodes_compare_for_a_container)
+{
+    rig_put_node();
+    deploy();
+    put_container();
+    struct answer answer =
+        rig_call(&(struct call){.method = "GET", .path = "/containers/web-0-k3x9q2/placement"});
+    cr_assert_eq(answer.status, 200, "%s", answer.text);
+    cr_assert_str_eq(answer_at(&answer, "best"), "[]");
+    cr_assert_str_eq(answer_at(&answer, "refused.ready"), "1");
+    cr_assert_str_eq(answer_at(&answer, "nodes.0.node"), "node-1");
+    cr_assert_str_eq(answer_at(&answer, "nodes.0.fits"), "false");
+    cr_assert_str_eq(answer_at(&answer, "nodes.0.checks.6.filter"), "cpu");
+    cr_assert_str_eq(answer_at(&answer, "nodes.0.checks.6.asked"), "250");
+    cr_assert_str_eq(answer_at(&answer, "nodes.0.checks.6.free"), "3650");
+    answer_finish(&answer);
+}
+
+Test(show, logs_only_of_what_runs_here)
+{
+    rig_put_node();
+    deploy();
+    put_container();
+    struct answer answer =
+        rig_call(&(struct call){.method = "GET", .path = "/containers/web-0-k3x9q2/logs"});
+    cr_assert_eq(answer.status, 409, "%s", answer.text);
+    cr_assert_str_eq(answer_at(&answer, "code"), "INVALID_STATE");
+    answer_finish(&answer);
+    answer = rig_call(&(struct call){.method = "GET", .path = "/deployments/none/logs"});
+    cr_assert_eq(answer.status, 404, "%s", answer.text);
+    answer_finish(&answer);
+}
+
+Test(show, settings_without_secrets)
+{
+    struct answer answer = rig_call(&(struct call){.method = "GET", .path = "/config"});
+    cr_assert_str_eq(answer_at(&answer, "file"), "test.yaml");
+    cr_assert_not_null(strstr(answer.text, "{\"path\":\"runtime.allowCapabilities\","
+                                           "\"value\":[\"NET_RAW\"],\"origin\":\"test.yaml:1\"}"));
+    cr_assert_not_null(strstr(answer.text, "{\"path\":\"api.key\",\"value\":null,"));
+    cr_assert_null(strstr(answer.text, "sixteen-letters-or-more"));
     answer_finish(&answer);
 }
