@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -280,6 +281,7 @@ bool check_request(struct exchange *exchange, const char *method, const char *ve
         return false;
     if (exchange->is_file)
         return true;
+    assert(match.found); /* else check_route has refused it */
     exchange->request.route = match.found->route;
     memcpy(exchange->request.params, match.params, sizeof match.params);
     if (needs_serving(exchange) && !atomic_load(&api->serving))

@@ -57,7 +57,7 @@ static bool fill_address(const char *host, uint16_t port, struct sockaddr_storag
 
 static void describe_bound(int fd, char *out, size_t bytes)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t length = sizeof bound;
     char host[INET6_ADDRSTRLEN] = "";
     if (getsockname(fd, (struct sockaddr *)&bound, &length) != 0)

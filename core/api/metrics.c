@@ -6,6 +6,7 @@
 #include "container/manager.h"
 #include "plugin/registry.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -176,9 +177,11 @@ static void write_requests(const struct api *api, struct text *out)
     }
     head(out, "http_request_duration_seconds", "histogram",
          "From the first line of a request to the last byte of its answer.");
-    for (size_t i = 0; i < api->router.count; i++)
-        write_durations(&api->figures.routes[i], api->router.routes[i].route->method,
-                        api->router.routes[i].route->path, out);
+    for (size_t i = 0; i < api->router.count; i++) {
+        const struct route *route = api->router.routes[i].route;
+        assert(route);
+        write_durations(&api->figures.routes[i], route->method, route->path, out);
+    }
 }
 
 static void write_lanes(struct api *api, struct text *out)

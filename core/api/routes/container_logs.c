@@ -326,7 +326,7 @@ static void open_deployment(struct request *request)
 {
     const struct api_parts *parts = request->parts;
     const struct log_query *query = request->data;
-    const char *runtime_ids[SOURCES_LIMIT], *ids[SOURCES_LIMIT];
+    const char *runtime_ids[SOURCES_LIMIT] = {0}, *ids[SOURCES_LIMIT] = {0};
     const struct container *container = NULL;
     uint32_t count = 0;
     request->seq = state_settled_seq(parts->state);
