@@ -56,7 +56,7 @@ struct feed_callbacks {
     void (*listener)(void *argument, const char *service, bool listening, const char *message);
     void (*counters)(void *argument, const char *service, const char *endpoint, uint64_t in_flight,
                      uint64_t served, uint64_t failed);
-    /* false: no proxy runs now; one is being started. */
+    /* false: no proxy runs now; one is being started, unless another daemon has taken ours. */
     void (*connected)(void *argument, bool connected);
     void *argument;
 };

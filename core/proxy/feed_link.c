@@ -245,6 +245,24 @@ static void take_listener(struct proxy_feed *feed, struct wire_reader *reader, i
         feed_listen_adopt(feed, address, fds, count);
 }
 
+static void gone(struct proxy_feed *feed)
+{
+    bool was_ready = feed->ready;
+    feed_link_drop(feed);
+    if (was_ready && feed->callbacks.connected)
+        feed->callbacks.connected(feed->callbacks.argument, false);
+}
+
+/* Starting a proxy of our own would take the newer daemon's away. */
+static void take_bye(struct proxy_feed *feed, struct wire_reader *reader)
+{
+    if (wire_get_u32(reader) != WIRE_BYE_SUPERSEDED)
+        return;
+    LOG_ERROR("another daemon feeds the proxy of this folder; this one no longer does",
+              LOG_STR("folder", feed->state_directory));
+    gone(feed);
+}
+
 static void message(void *argument, uint32_t type, struct wire_reader *reader, int *fds,
                     size_t fd_count)
 {
@@ -269,6 +287,8 @@ static void message(void *argument, uint32_t type, struct wire_reader *reader, i
         take_counters(feed, reader);
         break;
     case WIRE_BYE:
+        take_bye(feed, reader);
+        break;
     case WIRE_SETTINGS:
     case WIRE_BALANCER:
     case WIRE_FULL:
@@ -288,12 +308,9 @@ static void emptied(void *argument)
 static void closed(void *argument)
 {
     struct proxy_feed *feed = argument;
-    bool was_ready = feed->ready;
     LOG_WARN("the proxy has gone; another is started", LOG_INT("pid", feed->pid));
-    feed_link_drop(feed);
     feed_start_again(feed);
-    if (was_ready && feed->callbacks.connected)
-        feed->callbacks.connected(feed->callbacks.argument, false);
+    gone(feed);
 }
 
 void feed_link_attach(struct proxy_feed *feed, int take_fd, pid_t pid)

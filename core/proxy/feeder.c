@@ -244,9 +244,21 @@ static void closed(void *argument)
 
 /* -- who feeds -- */
 
+/* The newer daemon wins. */
+static void supersede(struct proxy *proxy)
+{
+    struct wire_writer packet;
+    if (!proxy->feeder)
+        return;
+    wire_begin(&packet, WIRE_BYE);
+    wire_put_u32(&packet, WIRE_BYE_SUPERSEDED);
+    channel_send(proxy->feeder, &packet, NULL, 0);
+    channel_destroy(proxy->feeder);
+}
+
 static void attach(struct proxy *proxy, int fd)
 {
-    channel_destroy(proxy->feeder); /* the newer daemon wins */
+    supersede(proxy);
     proxy->feeder = channel_create(
         proxy->loop, fd,
         &(struct channel_events){.message = message, .closed = closed, .argument = proxy});

@@ -21,7 +21,7 @@ enum wire_type {
     /* LISTENER: both ways; text address; [1..64] fd */
     WIRE_LISTENER,
     WIRE_ADOPTED, /* proxy: all its listeners have been sent */
-    WIRE_BYE,     /* feed: u32 enum wire_bye; the last packet */
+    WIRE_BYE,     /* both ways; u32 enum wire_bye; the last packet */
 
     /* feed -> proxy */
     WIRE_SETTINGS = 32, /* u64 linger_ns, text fallback balancer */
@@ -43,6 +43,7 @@ enum wire_type {
 enum wire_bye {
     WIRE_BYE_ORDERLY = 1, /* the daemon ends; follow the linger */
     WIRE_BYE_REPLACED,    /* another proxy has the listeners; finish what there is */
+    WIRE_BYE_SUPERSEDED,  /* to a feed: a newer daemon feeds this proxy from now on */
 };
 
 struct wire_writer {

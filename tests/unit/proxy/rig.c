@@ -49,8 +49,9 @@ static void heard_counters(void *argument, const char *service, const char *endp
 
 static void heard_connected(void *argument, bool connected)
 {
-    (void)argument;
-    if (connected)
+    if (argument != rig.feed_argument)
+        rig.older_disconnects += !connected;
+    else if (connected)
         rig.connects++;
     else
         rig.disconnects++;
@@ -93,20 +94,30 @@ static bool is_connected(void)
     return rig.connects > rig.disconnects;
 }
 
+/* Another build of it may be driven: one for the thread sanitizer, which does not run Criterion. */
+static const char *program(void)
+{
+    const char *other = getenv("PROXY_PROGRAM");
+    return other ? other : PROXY_PROGRAM;
+}
+
 void rig_feed(void)
 {
     struct error error = {0};
     struct feed_balancer balancers[] = {{"round-robin", open_plugin(ROUND_ROBIN_PLUGIN)},
                                         {"faulty", open_plugin(FAULTY_PLUGIN)}};
+    static char marks[16], *mark = marks;
+    rig.connects = rig.disconnects = 0;
+    rig.feed_argument = mark++;
     const struct feed_callbacks callbacks = {.acknowledged = heard_acknowledged,
                                              .drained = heard_drained,
                                              .listener = heard_listener,
                                              .counters = heard_counters,
-                                             .connected = heard_connected};
-    rig.connects = rig.disconnects = 0;
+                                             .connected = heard_connected,
+                                             .argument = rig.feed_argument};
     rig.feed = proxy_feed_create(&(struct feed_config){.loop = rig.loop,
                                                        .state_directory = rig.folder,
-                                                       .program = PROXY_PROGRAM,
+                                                       .program = program(),
                                                        .user = "nobody",
                                                        .workers = rig.workers,
                                                        .linger_ns = rig.linger_ns,
@@ -145,6 +156,12 @@ void rig_finish(void)
 
 void rig_put(const struct rig_endpoint *endpoints, uint32_t count)
 {
+    rig_put_as("web", rig.listen, endpoints, count);
+}
+
+void rig_put_as(const char *service, const char *listen, const struct rig_endpoint *endpoints,
+                uint32_t count)
+{
     struct feed_endpoint fed[count + 1];
     for (uint32_t i = 0; i < count; i++)
         fed[i] =
@@ -154,8 +171,8 @@ void rig_put(const struct rig_endpoint *endpoints, uint32_t count)
                                    .weight = 1,
                                    .state = endpoints[i].draining ? FEED_DRAINING : FEED_ACTIVE,
                                    .local = true};
-    proxy_feed_service_put(rig.feed, &(struct feed_service){.name = "web",
-                                                            .listen = rig.listen,
+    proxy_feed_service_put(rig.feed, &(struct feed_service){.name = service,
+                                                            .listen = listen,
                                                             .balancer = rig.balancer,
                                                             .balancer_config = rig.config,
                                                             .protocol = rig.protocol,

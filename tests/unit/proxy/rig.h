@@ -56,7 +56,8 @@ struct rig {
 
     uint64_t acknowledged;
     struct heard_drain drains[16];
-    uint32_t drain_count, connects, disconnects;
+    uint32_t drain_count, connects, disconnects, older_disconnects;
+    char *feed_argument; /* tells the feeds of a test apart */
     bool listening, listener_known;
     char listener_message[200];
     uint64_t in_flight, served, failed; /* of endpoint "a" */
@@ -71,6 +72,8 @@ struct rig_endpoint {
     bool draining;
 };
 void rig_put(const struct rig_endpoint *endpoints, uint32_t count);
+void rig_put_as(const char *service, const char *listen, const struct rig_endpoint *endpoints,
+                uint32_t count);
 void rig_publish(void); /* until acknowledged */
 bool rig_wait(bool (*condition)(void));
 void rig_loop(uint64_t ns);

@@ -132,6 +132,40 @@ Test(proxy_life, set_otherwise_hands_its_listeners_over_and_finishes)
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static bool is_cut_off(void)
+{
+    return rig.older_disconnects == 1;
+}
+
+Test(proxy_life, is_fed_by_the_newer_of_two_daemons)
+{
+    start_one();
+    int pid = proxy_feed_pid(rig.feed);
+    struct proxy_feed *older = rig.feed;
+    rig_feed();
+    cr_assert_eq(proxy_feed_pid(rig.feed), pid);
+    cr_assert(rig_wait(is_cut_off));
+    rig_loop(100 * NS_PER_MS); /* the older one starts none of its own */
+    cr_assert_eq(rig.connects, 1);
+    cr_assert_eq(proxy_feed_pid(older), 0);
+    proxy_feed_destroy(older, true);
+    close(connect_new());
+}
+
+Test(proxy_life, asked_to_end_finishes_what_it_has_while_another_serves)
+{
+    start_one();
+    int before = proxy_feed_pid(rig.feed), fd = connect_new(), status;
+    kill(before, SIGTERM);
+    cr_assert(rig_wait(is_replaced));
+    close(connect_new());
+    cr_assert(client_ask(fd, answer, sizeof answer));
+    close(fd);
+    while (waitpid(before, &status, WNOHANG) == 0)
+        rig_loop(10 * NS_PER_MS);
+    cr_assert_neq(kill(before, 0), 0);
+}
+
 static bool is_gone(void *argument)
 {
     pid_t pid = *(pid_t *)argument;

@@ -1,9 +1,11 @@
 #include "rig.h"
 
 #include <criterion/criterion.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -247,4 +249,64 @@ Test(proxy_traffic, is_served_by_the_fallback_when_a_balancer_is_refused)
     rig_put((struct rig_endpoint[]){{"a", a->port, false}}, 1);
     rig_publish();
     ask_new(answer, sizeof answer);
+}
+
+Test(proxy_traffic, over_its_limit_waits_its_turn)
+{
+    struct origin *a = origin_start(ORIGIN_NAME, "a");
+    int fds[300];
+    char answer[64];
+    const struct rlimit low = {.rlim_cur = 700, .rlim_max = 700}; /* 222 connections */
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    rig_feed();
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}}, 1);
+    rig_publish();
+    for (int i = 0; i < 300; i++) {
+        fds[i] = client_connect(rig.port);
+        cr_assert(fds[i] >= 0);
+    }
+    for (int i = 0; i < 300; i++) { /* each makes room for another, in any order */
+        cr_assert(client_ask(fds[i], answer, sizeof answer), "connection %d", i);
+        close(fds[i]);
+    }
+}
+
+Test(proxy_traffic, is_taken_on_an_ip6_address)
+{
+    struct origin *a = origin_start(ORIGIN_NAME, "a");
+    char answer[64];
+    struct sockaddr_in6 address = {
+        .sin6_family = AF_INET6, .sin6_port = htons(rig.port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    rig_feed();
+    snprintf(rig.listen, sizeof rig.listen, "[::1]:%u", rig.port);
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}}, 1);
+    rig_publish();
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert(client_ask(fd, answer, sizeof answer));
+    close(fd);
+}
+
+Test(proxy_traffic, follows_services_that_swap_their_addresses)
+{
+    struct origin *a = origin_start(ORIGIN_NAME, "a"), *b = origin_start(ORIGIN_NAME, "b");
+    const struct rig_endpoint at_a = {"a", a->port, false}, at_b = {"b", b->port, false};
+    uint16_t first = rig.port, second = free_port();
+    char answer[64], other[64];
+    snprintf(other, sizeof other, "127.0.0.1:%u", second);
+    rig_feed();
+    rig_put_as("one", rig.listen, &at_a, 1);
+    rig_put_as("two", other, &at_b, 1);
+    rig_publish();
+    ask_new(answer, sizeof answer);
+    cr_assert_str_eq(answer, "a");
+    rig_put_as("one", other, &at_a, 1);
+    rig_put_as("two", rig.listen, &at_b, 1);
+    rig_publish();
+    ask_new(answer, sizeof answer);
+    cr_assert_str_eq(answer, "b");
+    rig.port = second;
+    ask_new(answer, sizeof answer);
+    cr_assert_str_eq(answer, "a");
+    cr_assert_neq(first, second);
 }
