@@ -67,11 +67,16 @@ static void take_start(struct event_job *events, const char *id, json_int_t time
         tell(events, id);
 }
 
+/* The engine tells of an end before its lists know of it: what is not known is inspected, and that
+ * waits until the engine is done with the container. */
 static void take_end(struct event_job *events, const char *id)
 {
     struct known *known = known_get(events->job.runtime, id);
-    if (known)
+    if (known) {
         known->ended = known->started_by_us = false;
+        known->started_at_ms = 0;
+        known->retry_ns = 0;
+    }
     tell(events, id);
 }
 
