@@ -180,21 +180,24 @@ void call_start(struct job *job, const struct call_request *request)
         version_ask(runtime);
 }
 
+/* Each search begins anew: what begins or fails may end others. */
+static struct call *next_waiting(const struct runtime *runtime)
+{
+    struct call *call = runtime->calls;
+    while (call && !call->waiting)
+        call = call->next;
+    return call;
+}
+
 void calls_version_known(struct runtime *runtime)
 {
-    for (struct call *call = runtime->calls, *next; call; call = next) {
-        next = call->next;
-        if (call->waiting)
-            begin(call);
-    }
+    for (struct call *call; (call = next_waiting(runtime));)
+        begin(call);
 }
 
 void calls_version_failed(struct runtime *runtime, orch_status status, const char *message)
 {
-    for (struct call *call = runtime->calls, *next; call; call = next) {
-        next = call->next;
-        if (!call->waiting)
-            continue;
+    for (struct call *call; (call = next_waiting(runtime));) {
         call->waiting = false;
         fail_later(call, status, message);
     }

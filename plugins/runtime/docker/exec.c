@@ -129,12 +129,18 @@ static void begin_stream(struct exec_job *exec, struct orch_str rest)
     feed(exec, rest);
 }
 
+/* "HTTP/1.1 101 UPGRADED"; 0: something else. */
+static int status_in(const char *head)
+{
+    int http;
+    return sscanf(head, "HTTP/1.%*1u %3d", &http) == 1 ? http : 0;
+}
+
 static void refused(struct exec_job *exec)
 {
-    int http = 0;
+    int http = status_in(text_string(&exec->head));
     char message[300];
     const char *body = strstr(text_string(&exec->head), "\r\n\r\n");
-    (void)sscanf(text_string(&exec->head), "HTTP/1.%*1u %3d", &http);
     body = body ? body + 4 : "";
     engine_message(message, sizeof message, body, strlen(body));
     const struct reply reply = {.status = ORCH_OK, .http = http};
@@ -152,7 +158,6 @@ static bool refusal_is_whole(const struct exec_job *exec, const char *body)
 
 static void take_head(struct exec_job *exec, struct orch_str bytes)
 {
-    int http = 0;
     text_add(&exec->head, bytes.ptr, bytes.len);
     const char *head = text_string(&exec->head), *body = strstr(head, "\r\n\r\n");
     if (exec->head.length > HEAD_LIMIT) {
@@ -162,7 +167,7 @@ static void take_head(struct exec_job *exec, struct orch_str bytes)
     if (!body)
         return;
     body += 4;
-    (void)sscanf(head, "HTTP/1.%*1u %3d", &http);
+    int http = status_in(head);
     if (http == 101 || http == 200) {
         size_t at = (size_t)(body - head);
         begin_stream(exec, (struct orch_str){body, exec->head.length - at});

@@ -99,8 +99,8 @@ static void stream_pull(struct exchange *exchange, const char *reference)
 {
     static const char *const lines[] = {
         "{\"status\":\"Pulling from library\",\"id\":\"1.0\"}\r\n",
-        "{\"status\":\"Downloading\",\"progressDetail\":{\"current\":5,\"total\":10},"
-        "\"progress\":\"[=>] 5B/10B\",\"id\":\"0123456789ab\"}\r\n",
+        ("{\"status\":\"Downloading\",\"progressDetail\":{\"current\":5,\"total\":10},"
+         "\"progress\":\"[=>] 5B/10B\",\"id\":\"0123456789ab\"}\r\n"),
         "{\"status\":\"Pull complete\",\"progressDetail\":{},\"id\":\"0123456789ab\"}\r\n",
         "{\"status\":\"Status: Downloaded newer image\"}\r\n"};
     bool sent = http_begin_chunked(exchange, "application/json");
