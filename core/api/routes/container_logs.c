@@ -1,280 +1,12 @@
-/* Logs of one container, and those of a deployment's containers merged: from the runtime of this
- * host, through a stream, to the client.
- *
- * Each source is one operation of the runtime. What it emits is held until the stream takes it; the
- * runtime is owed credit for as much, so a slow client slows the engine down and nobody else. The
- * reply begins with the first bytes, so that what fails before them is answered as an error. */
+/* GET .../logs: of one container, and of a deployment's containers merged. */
 #include "agent/agent.h"
 #include "api/routes/impl.h"
-#include "api/stream.h"
+#include "api/routes/logs.h"
 #include "base/clock.h"
-#include "plugin/runtime.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES = 64 * 1024, BATCH_BYTES = 64 * 1024, TAIL_LIMIT = 10000, SOURCES_LIMIT = 256 };
-#define HEAD_WAIT_NS                                                                               \
-    (100 * NS_PER_MS) /* following a silent container: the headers go out alone                    \
-                       */
-
-enum log_format { LOGS_RAW = 1, LOGS_TEXT, LOGS_JSON }; /* RAW: one container, byte by byte */
-struct log_query {
-    struct runtime_logs_request ask;
-    uint64_t ago_ns; /* since, as a duration; 0: not given so */
-    enum log_format format;
-    bool previous;
-};
-struct log_pipe;
-struct log_source {
-    struct log_pipe *pipe;
-    char id[80];
-    uint64_t op;         /* 0: ended */
-    struct text held[2]; /* by channel: standard output, standard error */
-};
-struct log_pipe {            /* [loop] from its making to its end; not the request's */
-    struct request *request; /* NULL: the reply has begun */
-    struct runtime *runtime;
-    struct stream *stream;
-    enum log_format format;
-    struct text out; /* formatted, not yet taken */
-    struct loop_timer head, end;
-    uint32_t count, open, turn;
-    bool cut; /* a source failed: the client must see that something is missing */
-    struct log_source sources[];
-};
-
-/* -- the end -- */
-
-static void free_pipe(struct log_pipe *pipe)
-{
-    for (uint32_t i = 0; i < pipe->count; i++) {
-        if (pipe->sources[i].op)
-            runtime_abandon(pipe->runtime, pipe->sources[i].op);
-        text_finish(&pipe->sources[i].held[0]);
-        text_finish(&pipe->sources[i].held[1]);
-    }
-    text_finish(&pipe->out);
-    loop_timer_stop(&pipe->head);
-    loop_timer_stop(&pipe->end);
-    free(pipe);
-}
-
-static void reply(struct request *request)
-{
-    request_reply_stream(request, request->data);
-}
-
-static void begin_reply(struct log_pipe *pipe)
-{
-    struct request *request = pipe->request;
-    if (!request)
-        return;
-    pipe->request = NULL;
-    loop_timer_stop(&pipe->head);
-    request->content_type = pipe->format == LOGS_JSON ? "application/x-ndjson; charset=utf-8"
-                                                      : "text/plain; charset=utf-8";
-    request->data = pipe->stream;
-    request_to_api(request, reply);
-}
-
-/* -- from held bytes to the client -- */
-
-static void write_line(const struct log_source *source, enum log_format format, int channel,
-                       const char *line, size_t length, struct text *out)
-{
-    if (format == LOGS_TEXT) {
-        text_append_format(out, "%s ", source->id);
-        text_append(out, line, length);
-        text_append_char(out, '\n');
-        return;
-    }
-    text_append_format(out, "{\"container\":\"%s\",\"stream\":\"%s\",\"line\":", source->id,
-                       channel ? "stderr" : "stdout");
-    text_append_json(out, line, length);
-    text_append_string(out, "}\n");
-}
-
-static void consume(struct log_source *source, struct text *held, size_t bytes)
-{
-    held->length -= bytes;
-    memmove(held->data, held->data + bytes, held->length);
-    held->data[held->length] = 0;
-    if (source->op)
-        runtime_credit(source->pipe->runtime, source->op, bytes);
-}
-
-/* Whole lines; a very long one in pieces, and the last one as it is when nothing follows. */
-static bool format_lines(struct log_source *source, int channel)
-{
-    struct log_pipe *pipe = source->pipe;
-    struct text *held = &source->held[channel];
-    size_t used = 0;
-    while (used < held->length && pipe->out.length < BATCH_BYTES) {
-        const char *line = held->data + used;
-        size_t rest = held->length - used;
-        const char *newline = memchr(line, '\n', rest);
-        size_t length = newline ? (size_t)(newline - line) : rest;
-        if (!newline && source->op && rest < LINE_BYTES)
-            break;
-        write_line(source, pipe->format, channel, line, length, &pipe->out);
-        used += length + (newline != NULL);
-    }
-    if (used)
-        consume(source, held, used);
-    return used > 0;
-}
-
-static bool format_raw(struct log_source *source, int channel)
-{
-    struct text *held = &source->held[channel];
-    size_t length = held->length;
-    if (!length)
-        return false;
-    text_append(&source->pipe->out, held->data, length);
-    consume(source, held, length);
-    return true;
-}
-
-static bool fill_out(struct log_pipe *pipe)
-{
-    for (uint32_t i = 0; i < pipe->count; i++) {
-        struct log_source *source = &pipe->sources[(pipe->turn + i) % pipe->count];
-        bool any = false;
-        for (int channel = 0; channel < 2; channel++)
-            any |= pipe->format == LOGS_RAW ? format_raw(source, channel)
-                                            : format_lines(source, channel);
-        if (!any)
-            continue;
-        pipe->turn = (pipe->turn + i + 1) % pipe->count; /* the next one's turn */
-        return true;
-    }
-    return false;
-}
-
-static bool flush_out(struct log_pipe *pipe)
-{
-    size_t taken = stream_write(pipe->stream, pipe->out.data, pipe->out.length);
-    pipe->out.length -= taken;
-    if (pipe->out.length) {
-        memmove(pipe->out.data, pipe->out.data + taken, pipe->out.length);
-        return false;
-    }
-    text_clear(&pipe->out);
-    return true;
-}
-
-static void pump(struct log_pipe *pipe)
-{
-    do {
-        if (pipe->out.length && (begin_reply(pipe), !flush_out(pipe)))
-            return; /* `writable` goes on */
-    } while (fill_out(pipe));
-    if (!pipe->open && !loop_timer_armed(&pipe->end))
-        loop_timer_start(&pipe->end, 0);
-}
-
-/* Not inside a callback of the stream's or the runtime's. */
-static void end_pipe(void *argument)
-{
-    struct log_pipe *pipe = argument;
-    begin_reply(pipe);
-    stream_end(pipe->stream, !pipe->cut);
-    free_pipe(pipe);
-}
-
-static void writable(void *argument, size_t room)
-{
-    (void)room;
-    pump(argument);
-}
-
-static void gone(void *argument)
-{
-    struct log_pipe *pipe = argument;
-    begin_reply(pipe); /* the chain runs to its end all the same */
-    free_pipe(pipe);
-}
-
-static void head_due(void *argument)
-{
-    begin_reply(argument);
-}
-
-/* -- from the runtime -- */
-
-static size_t output(void *argument, uint32_t channel, const char *bytes, size_t length)
-{
-    struct log_source *source = argument;
-    text_append(&source->held[channel == ORCH_CHANNEL_STDERR], bytes, length);
-    pump(source->pipe);
-    return 0; /* credited as it is taken */
-}
-
-static void drop_stream(struct request *request)
-{
-    stream_drop(request->data);
-}
-
-static void answer_failure(struct log_pipe *pipe, const struct error *error)
-{
-    struct request *request = pipe->request;
-    pipe->request = NULL;
-    request->error = *error;
-    if (request->error.code == ERROR_NOT_FOUND)
-        error_wrap(&request->error, "the engine has no logs of it any more");
-    stream_end(pipe->stream, false);
-    request->data = pipe->stream;
-    request->drop = drop_stream;
-    request_fail_from_loop(request);
-    free_pipe(pipe);
-}
-
-static void source_ended(void *argument, orch_status status, const struct error *error)
-{
-    struct log_source *source = argument;
-    struct log_pipe *pipe = source->pipe;
-    source->op = 0;
-    pipe->open--;
-    if (status != ORCH_OK && pipe->format == LOGS_RAW && pipe->request) {
-        answer_failure(pipe, error);
-        return;
-    }
-    if (status != ORCH_OK)
-        pipe->cut = true;
-    pump(pipe);
-}
-
-/* -- the request -- */
-
-static void start(struct request *request, const struct log_query *query,
-                  const char *const *runtime_ids, const char *const *ids, uint32_t count)
-{
-    const struct api_parts *parts = request->parts;
-    struct log_pipe *pipe = memory_alloc(sizeof *pipe + (count + 1) * sizeof(struct log_source));
-    const struct stream_events events = {.writable = writable, .gone = gone, .argument = pipe};
-    pipe->request = request;
-    pipe->runtime = parts->runtime;
-    pipe->format = query->format;
-    pipe->count = pipe->open = count;
-    pipe->stream = stream_create(request->api, &events);
-    loop_timer_init(&pipe->head, parts->loop, "logs begin", head_due, pipe);
-    loop_timer_init(&pipe->end, parts->loop, "logs end", end_pipe, pipe);
-    loop_timer_start(&pipe->head, HEAD_WAIT_NS);
-    if (!count)
-        loop_timer_start(&pipe->end, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        struct log_source *source = &pipe->sources[i];
-        struct runtime_logs_request ask = query->ask;
-        source->pipe = pipe;
-        snprintf(source->id, sizeof source->id, "%s", ids[i]);
-        ask.runtime_id = runtime_ids[i];
-        if (query->ago_ns)
-            ask.since_ms = loop_wall_ms(parts->loop) - (int64_t)(query->ago_ns / NS_PER_MS);
-        source->op = runtime_logs(parts->runtime, &ask, 0, output, source_ended, source);
-    }
-}
+enum { TAIL_LIMIT = 10000, SOURCES_LIMIT = 256 };
 
 static bool runtime_serves(struct request *request)
 {
@@ -316,7 +48,7 @@ static void open_container(struct request *request)
     request->seq = state_settled_seq(request->parts->state);
     if (find_logs(request, container_manager_find(request->parts->containers, id), query,
                   &runtime_id))
-        start(request, query, &runtime_id, &id, 1);
+        log_pipe_start(request, query, &runtime_id, &id, 1);
     else
         request_fail_from_loop(request);
 }
@@ -346,7 +78,7 @@ static void open_deployment(struct request *request)
         ids[count] = container->id;
         count += runtime_ids[count] != NULL;
     }
-    start(request, query, runtime_ids, ids, count);
+    log_pipe_start(request, query, runtime_ids, ids, count);
 }
 
 /* -- the query -- */
@@ -355,8 +87,10 @@ static bool read_since(struct request *request, struct log_query *query)
 {
     const char *given = request_query(request, "since");
     CLEANUP(schema_faults_finish) struct schema_faults faults = {0};
-    if (!given || clock_parse_wall_ms(given, &query->ask.since_ms) ||
-        clock_parse_duration_ns(given, &query->ago_ns))
+    if (!given || clock_parse_wall_ms(given, &query->ask.since_ms))
+        return true;
+    query->since_ago = clock_parse_duration_ns(given, &query->ago_ns);
+    if (query->since_ago)
         return true;
     schema_faults_add(&faults, (struct schema_position){0}, "since",
                       "must be a time such as 2026-01-31T12:00:00Z or a duration such as 15m");
