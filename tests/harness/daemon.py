@@ -43,16 +43,16 @@ class Daemon:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state = self.folder / "state"
-        self.log_path = self.folder / "log"
         self.config_path = self.folder / "orchestrator.yaml"
         self.mark = f"orch-test-{uuid.uuid4().hex}"
+        self.log_path = self.folder / f"{self.mark}.log"
         self.port = free_port()
         self.environment = environment or {}
         self.process = None
         self.settings = merged({
             "stateDir": str(self.state),
             "log": {"format": "json"},
-            "store": {"plugin": "memory"},
+            "store": {"plugin": os.environ.get("ORCH_TEST_STORE", "memory")},
             "runtime": {"plugin": "simulated"},
             "node": {"name": "node-1"},
             "proxy": {"linger": "0s"},
@@ -105,7 +105,8 @@ class Daemon:
 
     @property
     def key(self):
-        return (self.state / "api-key").read_text().strip()
+        configured = self.settings.get("api", {}).get("key")
+        return configured or (self.state / "api-key").read_text().strip()
 
     @property
     def api(self):

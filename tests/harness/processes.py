@@ -1,4 +1,4 @@
-"""The processes that a test's daemon began, found by the mark in their environment or arguments."""
+"""The processes that a test began, found by a mark in their environment, arguments or open log."""
 import os
 import signal
 
@@ -13,13 +13,21 @@ def _read(pid, name):
         return b""
 
 
+def _standard_error(pid):
+    """Where a process logs to: the proxy gets no environment, but inherits the daemon's log."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/2").encode()
+    except OSError:
+        return b""
+
+
 def marked(mark):
-    """Process ids that carry `mark`; a zombie has neither environment nor arguments."""
+    """Process ids that carry `mark`; a zombie has none of the three."""
     wanted = mark.encode()
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    return sorted(pid for pid in pids
-                  if pid != os.getpid()
-                  and (wanted in _read(pid, "environ") or wanted in _read(pid, "cmdline")))
+    return sorted(pid for pid in pids if pid != os.getpid() and (
+        wanted in _read(pid, "environ") or wanted in _read(pid, "cmdline")
+        or wanted in _standard_error(pid)))
 
 
 def name(pid):

@@ -17,7 +17,7 @@ def folder(tmp_path):
 
 
 def refused(daemon, file):
-    found = [item for item in daemon.api.items("/plugins") if item["path"].endswith(file)]
+    found = [item for item in daemon.api.items("/plugins") if (item["path"] or "").endswith(file)]
     assert found and found[0]["state"] == "refused" and found[0]["message"], found
     return found[0]["message"]
 
@@ -70,11 +70,3 @@ def test_a_required_plugin_that_is_bad_keeps_it_from_starting(make_daemon, folde
     assert daemon.process.wait(20) not in (0, None)
     assert "broken" in daemon.log()
 
-
-def test_a_folder_of_plugins_that_is_missing_is_told(make_daemon, folder):
-    daemon = make_daemon({"plugins": {"path": [str(folder / "none")]}}, started=False)
-    daemon.spawn()
-    if daemon.wait_ready():
-        assert "none" in daemon.log()
-    else:
-        assert daemon.process.returncode == 2 and "plugins.path" in daemon.log()

@@ -23,7 +23,7 @@ def test_the_cluster_is_summed_up(daemon, name):
         found = api.get("/cluster").ok()
         return found["summary"]["deployments"].get("pending") == 1 and found
     found = eventually(settled, what="one pending deployment")
-    assert {"version", "uptime", "leader", "seq", "summary"} <= set(found)
+    assert {"version", "uptimeSeconds", "leader", "seq", "summary"} <= set(found)
     summary = found["summary"]
     assert summary["deployments"]["complete"] == 1
     assert summary["containers"]["running"] == 3 and summary["nodes"]["ready"] == 1

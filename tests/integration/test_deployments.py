@@ -6,6 +6,10 @@ from harness.objects import (containers, deploy, deployment, remove, status_of, 
 from harness.wait import eventually, throughout
 
 
+NEVER_READY = {"image": "app/web:2", "env": {"SIMULATED_UNHEALTHY": "1"},
+               "readinessProbe": {"exec": {"command": ["check"]}, "interval": "100ms"}}
+
+
 def test_a_deployment_becomes_complete(api, name):
     api.post("/deployments", deployment(name, replicas=3)).check(201)
     status = wait_complete(api, name)["status"]
@@ -88,7 +92,7 @@ def test_revisions_are_listed(api, name):
         api.patch(f"/deployments/{name}", {"image": f"app/web:{number}"}).check(200)
         wait_complete(api, name)
     listed = api.items(f"/deployments/{name}/revisions")
-    assert sorted(item["revision"] for item in listed) == [1, 2, 3]
+    assert sorted(item["number"] for item in listed) == [1, 2, 3]
 
 
 def test_the_history_of_revisions_is_bounded(api, name):
@@ -152,7 +156,7 @@ def test_an_image_that_cannot_be_pulled_is_told(api, name):
 
 def test_a_failed_rollout_is_rolled_back_by_itself(api, name):
     before = deploy(api, name, replicas=2, rollout={"progressDeadline": "1s"})
-    api.patch(f"/deployments/{name}", {"image": "crash/web:1"}).check(200)
+    api.patch(f"/deployments/{name}", NEVER_READY).check(200)
     found = wait_phase(api, name, "rolled-back", within=20)
     assert found["image"] == "app/web:1" and found["version"] > before["version"] + 1
     assert found["status"]["rolledBackFrom"]["revision"] == 2
@@ -164,9 +168,9 @@ def test_a_failed_rollout_is_rolled_back_by_itself(api, name):
 
 def test_without_automatic_rollback_a_failed_rollout_is_degraded(api, name):
     deploy(api, name, replicas=2, rollout={"progressDeadline": "1s", "autoRollback": False})
-    api.patch(f"/deployments/{name}", {"image": "crash/web:1"}).check(200)
+    api.patch(f"/deployments/{name}", NEVER_READY).check(200)
     found = wait_phase(api, name, "degraded", within=20)
-    assert found["image"] == "crash/web:1" and found["status"]["available"] >= 2
+    assert found["image"] == "app/web:2" and found["status"]["available"] == 2
 
 
 def test_a_change_during_a_rollout_replaces_it(api, name):
@@ -182,6 +186,12 @@ def test_a_change_during_a_rollout_replaces_it(api, name):
 def test_labels_reach_the_object_and_its_selector(api, name):
     deploy(api, name, labels={"team": name})
     assert [item["name"] for item in api.items(f"/deployments?selector=team={name}")] == [name]
+
+
+def test_a_container_that_keeps_ending_makes_its_deployment_degraded(api, name):
+    deploy(api, name)
+    api.patch(f"/deployments/{name}", {"image": "crash/web:1"}).check(200)
+    wait_phase(api, name, "degraded")
 
 
 STUBBORN = {"env": {"SIMULATED_IGNORE_SIGTERM": "1"}, "stopGracePeriod": "2s"}

@@ -7,14 +7,14 @@ import pytest
 from harness.rawhttp import connect, exchange, receive
 
 
-def head(daemon, request="GET /api/v1/whoami HTTP/1.1", *lines, host="Host: a"):
+def head(daemon, request="GET /api/v1/whoami HTTP/1.1", *lines, host="Host: 127.0.0.1"):
     fields = [request, host, f"X-API-Key: {daemon.key}", *lines]
     return ("\r\n".join(field for field in fields if field) + "\r\n\r\n").encode()
 
 
 POST = "POST /api/v1/deployments HTTP/1.1"
 JSON = "Content-Type: application/json"
-SMUGGLED = b"GET /api/v1/whoami HTTP/1.1\r\nHost: a\r\n\r\n"
+SMUGGLED = b"GET /api/v1/whoami HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 BAD_FRAMING = {
     "two lengths that differ": ["Content-Length: 2", "Content-Length: 50"],
@@ -76,19 +76,19 @@ def test_a_chunked_body_without_end_is_cut_off(shared):
 
 @pytest.mark.parametrize("request_bytes", (
     b"GET /api/v1/whoami HTTP/1.1\nHost: a\n\n", b"GET /api/v1/whoami\r\n\r\n", b"\0\0\0\0\r\n\r\n",
-    b"GET /api/v1/whoami HTTP/9.9\r\nHost: a\r\n\r\n", b"GET  HTTP/1.1\r\n\r\n",
-    b"G\0T / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET /api/v1/whoami HTTP/1.1\r\n: x\r\n\r\n",
-    b"GET /api/v1/whoami HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
-    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n"))
+    b"GET /api/v1/whoami HTTP/9.9\r\nHost: 127.0.0.1\r\n\r\n", b"GET  HTTP/1.1\r\n\r\n",
+    b"G\0T / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", b"GET /api/v1/whoami HTTP/1.1\r\n: x\r\n\r\n",
+    b"GET /api/v1/whoami HTTP/1.1\r\nHost: 127.0.0.1\r\n folded\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET /\x01 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
 def test_a_broken_head_is_refused(shared, request_bytes):
     answer = exchange(shared.port, request_bytes, within=8)
     assert answer.status is None or 400 <= answer.status < 600, answer
     assert b'"role"' not in answer.data
 
 
-@pytest.mark.parametrize("lines", (["Host: a"], []), ids=("two hosts", "no host"))
+@pytest.mark.parametrize("lines", (["Host: 127.0.0.1"], []), ids=("two hosts", "no host"))
 def test_a_host_is_given_once(shared, lines):
-    host = "Host: a" if lines else None
+    host = "Host: 127.0.0.1" if lines else None
     answer = exchange(shared.port, head(shared, "GET /api/v1/whoami HTTP/1.1", *lines, host=host))
     assert answer.status == 400, answer
 
@@ -161,7 +161,7 @@ def test_head_is_get_without_a_body(shared):
 
 def test_head_and_options_need_a_key_as_well(shared):
     for method in ("HEAD", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "XYZZY"):
-        answer = exchange(shared.port, f"{method} /api/v1/whoami HTTP/1.1\r\nHost: a\r\n"
+        answer = exchange(shared.port, f"{method} /api/v1/whoami HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                                        "Connection: close\r\n\r\n".encode())
         assert answer.status and 400 <= answer.status < 600, (method, answer)
 
@@ -210,3 +210,9 @@ def test_an_expected_continue_is_answered(shared):
 def test_a_foreign_host_gets_no_cors_permission(shared):
     reply = shared.api.get("/whoami", headers={"Origin": "http://evil.example"})
     assert not [key for key in reply.headers if key.lower().startswith("access-control-")]
+
+
+def test_an_unknown_host_is_refused(shared):
+    """Against DNS rebinding: a page of a stranger's name reaches nothing."""
+    answer = exchange(shared.port, head(shared, host="Host: evil.example"))
+    assert answer.status == 403 and b"FORBIDDEN" in answer.data

@@ -43,9 +43,9 @@ def test_a_cordoned_node_takes_nothing_new_and_keeps_what_it_has(api, node, name
 
 def test_a_drained_node_is_left_by_its_containers(api, node, name):
     deploy(api, name, replicas=2)
-    drained = api.post(f"{node}/drain", {"deadline": "5s"}).ok()
+    drained = api.post(f"{node}/drain", {"deadline": "2s"}).ok()
     assert drained["draining"] is True and drained["schedulable"] is False
-    eventually(lambda: containers(api, name) == [], what="an empty node")
+    eventually(lambda: containers(api, name) == [], within=15, what="an empty node")
     assert status_of(api, name)["reason"] == "Unschedulable"
     api.post(f"{node}/uncordon").check(200)
     assert wait_complete(api, name)["status"]["available"] == 2

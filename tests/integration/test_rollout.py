@@ -3,8 +3,23 @@ import math
 
 import pytest
 
+from harness.daemon import Daemon
 from harness.objects import deploy, wait_complete
 from harness.stream import Watch
+
+
+@pytest.fixture(scope="module")
+def unhurried(tmp_path_factory):
+    """Starts and stops take time, so that the watch sees the steps between."""
+    daemon = Daemon(tmp_path_factory.mktemp("unhurried"), {
+        "runtime": {"config": {"startMs": 120, "stopMs": 120}}}).start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def api(unhurried):
+    return unhurried.api
 
 
 def share(value, desired, rounding):

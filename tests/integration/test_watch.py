@@ -169,7 +169,7 @@ def test_a_watch_that_nobody_reads_delays_no_write(api, name):
 
 def test_all_kinds_are_watched_without_asking(api, name):
     deploy(api, name)
-    api.post("/services", service(name, free_listen())).check(201)
+    api.post("/services", service(name, free_listen(), targetPort=80)).check(201)
     with Watch(api) as watch:
         synced(watch)
         deploy(api, f"{name}-b")
