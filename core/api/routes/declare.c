@@ -2,11 +2,10 @@
  * those that depend on other objects; then one write by the manager. */
 #include "api/routes/impl.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { PATCH_TRIES = 16 };
+enum { PATCH_TRIES = 4 }; /* by the API thread; then the loop merges itself */
 
 struct declare {
     const struct declared_kind *kind;
@@ -60,7 +59,7 @@ static void apply(struct request *request)
         return;
     enum error_code code = request->error.code;
     if (code == ERROR_PRECONDITION_FAILED && declare->patch && !declare->version_given &&
-        declare->tries < PATCH_TRIES) {
+        declare->tries <= PATCH_TRIES) {
         fetch(request); /* another change came between */
         return;
     }
@@ -92,7 +91,6 @@ static void read_body(struct request *request, const json_t *body)
     declare->replicas_given = schema_was_given(body, "replicas");
     schema_read_input(type, body, "", NULL, &request->arena, declare->wanted, &declare->faults);
     declare->kind->complete(request, declare->wanted, &declare->faults);
-    request_to_loop(request, apply);
 }
 
 void declared_post(struct request *request, const struct declared_kind *kind)
@@ -102,6 +100,7 @@ void declared_post(struct request *request, const struct declared_kind *kind)
         return;
     declare->mode = WRITE_CREATE;
     read_body(request, request->body);
+    request_to_loop(request, apply);
 }
 
 void declared_put(struct request *request, const struct declared_kind *kind)
@@ -112,6 +111,7 @@ void declared_put(struct request *request, const struct declared_kind *kind)
     declare->mode = WRITE_REPLACE;
     read_named(request, request->body, request->params[0]);
     read_body(request, request->body);
+    request_to_loop(request, apply);
 }
 
 static json_t *declared_form(const struct type *type, const struct record *record)
@@ -130,6 +130,12 @@ static void merge(struct request *request)
     read_body(request, merged);
     json_decref(target);
     json_decref(merged);
+}
+
+static void merge_and_apply(struct request *request)
+{
+    merge(request);
+    request_to_loop(request, apply);
 }
 
 /* On the loop: the newest version, and the write on condition of it. */
@@ -154,7 +160,12 @@ static void fetch(struct request *request)
         request_fail_from_loop(request);
         return;
     }
-    request_to_api(request, merge);
+    if (declare->tries <= PATCH_TRIES) {
+        request_to_api(request, merge_and_apply);
+        return;
+    }
+    merge(request); /* in one turn, so that nothing can come between */
+    apply(request);
 }
 
 void declared_patch(struct request *request, const struct declared_kind *kind)

@@ -72,7 +72,7 @@ struct declared_kind {
     const char *what; /* "deployment" */
     /* [loop] The head version; NULL: none. */
     const struct record *(*head)(const struct api_parts *parts, const char *name);
-    /* [api] Fills in what the configuration says where nothing was given; adds what the table can't
+    /* [any] Fills in what the configuration says where nothing was given; adds what the table can't
      * say. */
     void (*complete)(const struct request *request, void *wanted, struct schema_faults *faults);
     /* [loop] What depends on other objects and on plugins. */
@@ -84,7 +84,7 @@ struct declared_kind {
 void declared_post(struct request *request, const struct declared_kind *kind);
 void declared_put(struct request *request, const struct declared_kind *kind);
 /* RFC 7396 onto the newest version. It is written on condition that this is still the newest, and
- * merged anew, a bounded number of times, when it is not. */
+ * merged anew when it is not. */
 void declared_patch(struct request *request, const struct declared_kind *kind);
 /* [api] The path's deployment must exist; then the step runs on the API thread. */
 void require_deployment(struct request *request, request_step *step);

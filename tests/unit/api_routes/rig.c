@@ -73,10 +73,8 @@ void request_to_loop(struct request *request, request_step *step)
 
 void request_to_api(struct request *request, request_step *step)
 {
-    void (*meanwhile)(void) = rig.meanwhile;
-    rig.meanwhile = NULL;
-    if (meanwhile)
-        meanwhile();
+    if (rig.meanwhile)
+        rig.meanwhile();
     request_to_loop(request, step);
 }
 

@@ -11,7 +11,7 @@ struct rig {
     struct loop *loop;
     struct server *server;
     struct api_parts parts;
-    /* Runs on the loop once, before the next step of the API thread; cleared. */
+    /* Runs on the loop before each step of the API thread; NULL: nothing. */
     void (*meanwhile)(void);
 };
 extern struct rig rig;

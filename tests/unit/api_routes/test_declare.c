@@ -87,40 +87,56 @@ Test(declare, patch_merges_and_null_takes_away)
     expect("PATCH", "/deployments/nothing", "{\"replicas\":7}", 404, "code", "NOT_FOUND");
 }
 
-static bool scaled;
+static int scaled;
 
 static void scale_done(void *argument, const struct error *error, const struct write_result *result)
 {
     (void)argument, (void)result;
     cr_assert_null(error);
-    scaled = true;
 }
 
-static void scale_to_nine(void)
+static void scale_up(void)
 {
     struct error error;
     struct write_request write = {.origin = {.by = "key:other"}};
-    cr_assert(deployment_manager_scale(rig.server->deployments, "web", 9, &write, scale_done, NULL,
-                                       &error));
+    cr_assert(deployment_manager_scale(rig.server->deployments, "web", 10 + scaled++, &write,
+                                       scale_done, NULL, &error));
+}
+
+static void scale_up_once(void)
+{
+    rig.meanwhile = NULL;
+    scale_up();
 }
 
 Test(declare, patch_is_merged_anew_when_another_change_comes_between)
 {
     deploy();
-    rig.meanwhile = scale_to_nine;
+    rig.meanwhile = scale_up_once;
     struct answer answer = call("PATCH", "/deployments/web", "{\"labels\":{\"a\":\"b\"}}");
     cr_assert_eq(answer.status, 200, "%s", answer.text);
-    cr_assert(scaled);
-    cr_assert_str_eq(answer_at(&answer, "replicas"), "9");
+    cr_assert_eq(scaled, 1);
+    cr_assert_str_eq(answer_at(&answer, "replicas"), "10");
     cr_assert_str_eq(answer_at(&answer, "labels.a"), "b");
     cr_assert_str_eq(answer_at(&answer, "version"), "3");
+    answer_finish(&answer);
+}
+
+Test(declare, patch_is_written_however_often_another_change_comes_between)
+{
+    deploy();
+    rig.meanwhile = scale_up;
+    struct answer answer = call("PATCH", "/deployments/web", "{\"labels\":{\"a\":\"b\"}}");
+    cr_assert_eq(answer.status, 200, "%s", answer.text);
+    cr_assert_gt(scaled, 2);
+    cr_assert_str_eq(answer_at(&answer, "labels.a"), "b");
     answer_finish(&answer);
 }
 
 Test(declare, patch_of_a_given_version_is_refused_when_another_change_comes_between)
 {
     deploy();
-    rig.meanwhile = scale_to_nine;
+    rig.meanwhile = scale_up_once;
     struct answer answer = rig_call(&(struct call){
         .method = "PATCH", .path = "/deployments/web", .body = "{\"labels\":{}}", .if_match = "1"});
     cr_assert_eq(answer.status, 412, "%s", answer.text);
