@@ -10,13 +10,6 @@
 
 enum { FREE_PER_MINUTE = 10, ADDRESS_LIMIT = 4096, GLOBAL_PER_SECOND = 100 };
 
-struct address_entry {
-    UT_hash_handle hh;
-    double tokens;
-    uint64_t at_ns;
-    char address[48];
-};
-
 void auth_init(struct auth *auth, const char *key)
 {
     *auth = (struct auth){.global_tokens = GLOBAL_PER_SECOND};

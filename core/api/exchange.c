@@ -346,4 +346,6 @@ void exchange_completed(void *argument, struct MHD_Connection *mhd, void **conte
     exchange->connection = NULL;
     if (!exchange->working)
         exchange_free(exchange);
+    else
+        api_check_stopped(api); /* abandoned: the loop still has it */
 }

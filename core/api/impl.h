@@ -72,7 +72,12 @@ void router_match(const struct router *router, const char *method, const struct 
 
 /* -- keys -- */
 
-struct address_entry; /* one source address with its wrong keys */
+struct address_entry { /* one source address with its wrong keys */
+    UT_hash_handle hh;
+    double tokens;
+    uint64_t at_ns;
+    char address[48];
+};
 struct auth {
     uint8_t digest[SHA256_BYTES];
     struct address_entry *addresses; /* least recently wrong first; bounded */
