@@ -27,6 +27,17 @@ void loop_stop(struct loop *loop); /* [any] */
 /* Virtual only: run what is due up to that instant, or until nothing is left; false: nothing left.
  */
 bool loop_run_until(struct loop *loop, uint64_t deadline_ns);
+/* For a simulator that drives several virtual loops, one per process: when the next thing of this
+ * one is due; UINT64_MAX: nothing is. */
+uint64_t loop_virtual_next_ns(struct loop *loop);
+/* Time passes without the loop's running, as for a process that was stopped. */
+void loop_virtual_jump(struct loop *loop, uint64_t now_ns);
+/* Somebody sets the wall clock. */
+void loop_virtual_step_wall(struct loop *loop, int64_t delta_ms);
+/* How long offloaded jobs of that name take, instead of the loop's own draw. */
+void loop_virtual_set_delays(struct loop *loop,
+                             uint64_t (*delay_ns)(void *argument, const char *name),
+                             void *argument);
 
 uint64_t loop_now_ns(struct loop *loop);  /* monotonic, as of the start of this turn */
 void loop_refresh_now(struct loop *loop); /* after long work */

@@ -12,6 +12,8 @@ struct virtual_loop {
     size_t count, capacity;
     uint64_t order; /* of the next timer: equal deadlines fire in the order they were started */
     int64_t start_wall_ms;
+    uint64_t (*delay_ns)(void *argument, const char *name); /* NULL: drawn here */
+    void *delay_argument;
 };
 
 struct virtual_job { /* an offloaded job waits for its drawn instant */
@@ -107,10 +109,13 @@ static void job_due(void *argument)
 
 static bool offload(struct loop *loop, struct loop_job *job)
 {
+    struct virtual_loop *self = virtual_of(loop);
     struct virtual_job *waiting = memory_alloc(sizeof *waiting);
     waiting->job = job;
     loop_timer_init(&waiting->timer, loop, job->name, job_due, waiting);
-    loop_timer_start(&waiting->timer, NS_PER_US * (50 + loop_random(loop) % 2000));
+    loop_timer_start(&waiting->timer, self->delay_ns
+                                          ? self->delay_ns(self->delay_argument, job->name)
+                                          : NS_PER_US * (50 + loop_random(loop) % 2000));
     return true;
 }
 
@@ -149,6 +154,36 @@ bool loop_run_until(struct loop *loop, uint64_t deadline_ns)
     if (!atomic_load(&loop->stop) && deadline_ns != UINT64_MAX && loop->now_ns < deadline_ns)
         loop->now_ns = deadline_ns;
     return self->count || loop->posted.first || loop->slices;
+}
+
+uint64_t loop_virtual_next_ns(struct loop *loop)
+{
+    struct virtual_loop *self = virtual_of(loop);
+    assert(loop->ops == &virtual_ops);
+    if (loop->posted.first || loop->slices)
+        return loop->now_ns;
+    return self->count ? self->heap[0]->deadline_ns : UINT64_MAX;
+}
+
+void loop_virtual_jump(struct loop *loop, uint64_t now_ns)
+{
+    assert(loop->ops == &virtual_ops);
+    if (now_ns > loop->now_ns)
+        loop->now_ns = now_ns;
+}
+
+void loop_virtual_step_wall(struct loop *loop, int64_t delta_ms)
+{
+    assert(loop->ops == &virtual_ops);
+    virtual_of(loop)->start_wall_ms += delta_ms;
+}
+
+void loop_virtual_set_delays(struct loop *loop,
+                             uint64_t (*delay_ns)(void *argument, const char *name), void *argument)
+{
+    assert(loop->ops == &virtual_ops);
+    virtual_of(loop)->delay_ns = delay_ns;
+    virtual_of(loop)->delay_argument = argument;
 }
 
 static void run(struct loop *loop)

@@ -1,0 +1,72 @@
+/* What a seed is: which faults are on, and how strong. */
+#include "options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const uint64_t strongest[FAULT_COUNT] = {
+#define X(id, name, most) most,
+    SIM_FAULTS(X)
+#undef X
+};
+
+void options_draw(uint64_t seed)
+{
+    struct options *options = &world.options;
+    world.seed = seed;
+    for (int i = 0; i < STREAM_COUNT; i++)
+        random_seeded_init(&world.streams[i], hash_mix(seed * STREAM_COUNT + (uint64_t)i));
+    options->hosts = (uint32_t)draw_between(STREAM_OPTIONS, 1, HOST_LIMIT + 1);
+    if (draw(STREAM_OPTIONS, 2) && options->hosts > 3)
+        options->hosts = 3; /* small clusters are where odd things show */
+    options->deployments = (uint32_t)draw_between(STREAM_OPTIONS, 1, 4);
+    options->services = (uint32_t)draw_between(STREAM_OPTIONS, 0, 4);
+    options->safety_ns = draw_between(STREAM_OPTIONS, 60, 400) * NS_PER_SECOND;
+    options->user_pause_ns = draw_between(STREAM_OPTIONS, 1, 12) * NS_PER_SECOND;
+    options->binpack = draw(STREAM_OPTIONS, 2) != 0;
+    for (int i = 0; i < FAULT_COUNT; i++) {
+        bool on = draw(STREAM_OPTIONS, 2) != 0;
+        uint64_t rate = draw_between(STREAM_OPTIONS, strongest[i] / 8 + 1, strongest[i] + 1);
+        options->rates[i] = on ? rate : 0;
+    }
+    if (draw(STREAM_OPTIONS, 16) == 0)
+        memset(options->rates, 0, sizeof options->rates); /* a calm day must work too */
+}
+
+static bool is_in(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL)
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || !at[length]))
+            return true;
+    return false;
+}
+
+void options_without(const char *list)
+{
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (is_in(list, fault_names[i]))
+            world.options.rates[i] = 0;
+}
+
+void options_only(const char *list)
+{
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (!is_in(list, fault_names[i]))
+            world.options.rates[i] = 0;
+}
+
+void options_print(void)
+{
+    const struct options *options = &world.options;
+    printf("seed %llu hosts %u deployments %u services %u safety %llus pause %llus %s\n",
+           (unsigned long long)world.seed, options->hosts, options->deployments, options->services,
+           (unsigned long long)(options->safety_ns / NS_PER_SECOND),
+           (unsigned long long)(options->user_pause_ns / NS_PER_SECOND),
+           options->binpack ? "binpack" : "spread");
+    printf("faults");
+    for (int i = 0; i < FAULT_COUNT; i++)
+        if (options->rates[i])
+            printf(" %s=%llu", fault_names[i], (unsigned long long)options->rates[i]);
+    printf("\n");
+}

@@ -1,0 +1,12 @@
+/* Options of a run: drawn from its seed, then cut down by the command line. */
+#ifndef SIM_OPTIONS_H
+#define SIM_OPTIONS_H
+
+#include "sim.h"
+
+void options_draw(uint64_t seed); /* also sets the streams of chance */
+void options_without(const char *list);
+void options_only(const char *list);
+void options_print(void);
+
+#endif

@@ -1,0 +1,452 @@
+/* The simulator: a whole cluster in one process, in simulated time, from a seed.
+ *
+ * The code that ships (server.c with its managers, the agents, probes, the link) runs on virtual
+ * loops, one per process, so that a process can be stopped, slowed down, or killed between any two
+ * of its turns. Everything around it is a model on the world's own loop: engines and what runs in
+ * them, stores, the network, proxies, users, clocks. Nothing here asks the real clock, and nothing
+ * walks a hash: a seed gives the same run everywhere, and `trace_hash` says so.
+ *
+ * One world per process of ours: `world` is a global because the models stand behind tables
+ * (runtime, store, proxy feed) that hand back no context of ours. */
+#ifndef SIM_H
+#define SIM_H
+
+#include "agent/agent.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "deployment/deployment.h"
+#include "loop/loop.h"
+#include "plugin/host.h"
+#include "plugin/ops.h"
+#include "plugin/runtime.h"
+#include "proxy/feed.h"
+#include "server.h"
+
+#include <uthash.h>
+
+enum {
+    HOST_LIMIT = 8,
+    SERVER_LIMIT = 2,
+    SUSPECT_MS = 3000,
+    LOST_MS = 15000,
+    EXIT_CRASH = 127,
+    EXIT_LIVENESS = 128,
+    EXIT_INVARIANT = 129
+};
+
+/* Streams of chance, one per purpose: switching one fault off does not move the others. */
+#define SIM_STREAMS(X)                                                                             \
+    X(OPTIONS) X(USERS) X(ENGINE) X(APPS) X(NET) X(STORE) X(PROXY) X(TRAFFIC) X(PROCESS) X(CLOCK)
+enum stream {
+#define X(name) STREAM_##name,
+    SIM_STREAMS(X)
+#undef X
+        STREAM_COUNT
+};
+
+/* name, strongest rate: per mille of the calls it may hit, or (times) seconds between two. */
+#define SIM_FAULTS(X)                                                                              \
+    X(ENGINE_SLOW, "engine-slow", 300)                                                             \
+    X(ENGINE_HANG, "engine-hang", 30)                                                              \
+    X(ENGINE_LATE, "engine-late", 30)                                                              \
+    X(ENGINE_LOST_ANSWER, "engine-lost-answer", 150)                                               \
+    X(ENGINE_REFUSE, "engine-refuse", 150)                                                         \
+    X(ENGINE_TWICE, "engine-answers-twice", 100)                                                   \
+    X(ENGINE_VANISH, "engine-vanish", 40)                                                          \
+    X(ENGINE_EVENTS, "engine-events-lossy", 500)                                                   \
+    X(ENGINE_RESTART, "engine-restart", 60)                                                        \
+    X(ENGINE_NO_ADDRESS, "engine-no-address", 500)                                                 \
+    X(PULL_FAIL, "pull-fail", 300)                                                                 \
+    X(APP_SLOW, "app-slow", 500)                                                                   \
+    X(APP_CRASH, "app-crash", 300)                                                                 \
+    X(APP_EXIT, "app-exit", 100)                                                                   \
+    X(APP_OOM, "app-oom", 200)                                                                     \
+    X(APP_FLAP, "app-flap", 200)                                                                   \
+    X(APP_STUCK, "app-stuck", 200)                                                                 \
+    X(APP_IGNORES_TERM, "app-ignores-term", 300)                                                   \
+    X(STORE_REFUSE, "store-refuse", 60)                                                            \
+    X(STORE_UNKNOWN_BEFORE, "store-unknown-not-done", 40)                                          \
+    X(STORE_UNKNOWN_AFTER, "store-unknown-done", 40)                                               \
+    X(STORE_HEAD, "store-head-fails", 300)                                                         \
+    X(STORE_SLOW, "store-slow", 100)                                                               \
+    X(STORE_FULL, "store-full", 90)                                                                \
+    X(STORE_CRASH, "crash-at-commit", 8)                                                           \
+    X(NET_DELAY, "net-delay", 300)                                                                 \
+    X(NET_CUT, "net-cut", 60)                                                                      \
+    X(NET_CLOG, "net-clog", 60)                                                                    \
+    X(NET_PARTITION, "net-partition", 90)                                                          \
+    X(NET_SWIZZLE, "net-swizzle", 150)                                                             \
+    X(PROXY_SLOW, "proxy-slow", 200)                                                               \
+    X(PROXY_CRASH, "proxy-crash", 60)                                                              \
+    X(PROXY_LISTENER, "proxy-listener-taken", 200)                                                 \
+    X(SERVER_CRASH, "server-crash", 60)                                                            \
+    X(SERVER_STOP, "server-stopped", 90)                                                           \
+    X(SERVER_TAKEOVER, "server-takeover", 120)                                                     \
+    X(AGENT_CRASH, "agent-crash", 60)                                                              \
+    X(AGENT_STOP, "agent-stopped", 90)                                                             \
+    X(AGENT_FILE, "agent-file-lost", 200)                                                          \
+    X(HOST_CRASH, "host-crash", 120)                                                               \
+    X(DISK_SLOW, "agent-disk-slow", 100)                                                           \
+    X(POOL_SLOW, "pool-slow", 100)                                                                 \
+    X(CLOCK_STEP, "clock-step", 90)                                                                \
+    X(CLOCK_DRIFT, "clock-drift", 50000)
+enum fault {
+#define X(id, name, most) FAULT_##id,
+    SIM_FAULTS(X)
+#undef X
+        FAULT_COUNT
+};
+
+struct options {                 /* drawn from the seed, then changed by the command line */
+    uint64_t rates[FAULT_COUNT]; /* 0: off */
+    uint32_t hosts, deployments, services;
+    uint64_t safety_ns;     /* length of the first phase */
+    uint64_t user_pause_ns; /* mean, between two commands */
+    bool binpack;
+};
+
+/* -- processes -- */
+
+/* A process has a loop of its own, whose clock runs at its own rate. */
+struct process {
+    struct loop *loop; /* NULL: not running */
+    uint64_t world_base_ns, local_base_ns;
+    int64_t drift_ppm;
+    uint64_t stopped_until_ns; /* world time; 0: it runs */
+    bool running;              /* in its turn */
+    bool dying;                /* killed: nothing of it leaves any more */
+    uint64_t generation;       /* counts its lives */
+    char name[16];
+};
+void process_start(struct process *process, int64_t wall_ms, int64_t drift_ppm);
+void process_finish(struct process *process); /* what lived on the loop has been destroyed */
+uint64_t process_local(const struct process *process, uint64_t world_ns);
+uint64_t process_next_ns(const struct process *process); /* world time */
+void process_sync(struct process *process);              /* runs what is due by now */
+bool process_runs(const struct process *process);
+
+struct server_process {
+    struct process process;
+    struct server *server;
+    struct plugin_environment environment;
+    struct op_table *ops;
+    struct plugin_host store_host, scheduler_host;
+    struct state_subscriber watch;
+    bool opened, failed;
+    uint64_t opened_at_ns;
+};
+
+/* -- the engine of a host -- */
+
+enum { LABEL_LIMIT = 12, CALL_LIMIT = 256 };
+enum app_way { APP_ENDS_NEVER, APP_ENDS_CRASH, APP_ENDS_EXIT, APP_ENDS_OOM };
+struct app {
+    uint64_t ready_at_ns, stuck_at_ns, flap_ns; /* 0: never */
+    uint64_t term_ns;                           /* from SIGTERM to its end */
+    bool ignores_term, ever_ready;
+};
+struct cell { /* one container of an engine */
+    struct cell *next;
+    struct host *host;
+    char id[24], name[160], image[96], address[24];
+    char keys[LABEL_LIMIT][48], values[LABEL_LIMIT][96];
+    uint32_t label_count, state, flags;
+    int32_t exit_code;
+    int64_t created_ms, started_ms, finished_ms;
+    uint64_t started_ns, finished_ns, term_ns, kill_at_ns;
+    int64_t ports[4];
+    uint32_t port_count;
+    bool foreign;
+    bool known; /* the agent has been told that it runs */
+    struct app app;
+    struct loop_timer end; /* by itself, by SIGTERM or at the grace's end */
+    enum app_way end_way;
+    char record[80], deployment[64]; /* from its labels; "" when it is foreign */
+    int64_t slot, incarnation;
+};
+struct sim_call;
+struct engine {
+    const struct orch_host *host; /* of the agent's process; NULL: none */
+    uint64_t generation;          /* of the process its calls belong to */
+    struct cell *cells;
+    struct sim_call *calls;
+    uint64_t next_id;
+    struct orch_op events;
+    bool down, live_restore;
+    uint64_t down_since_ns;
+    uint32_t operations; /* create, start, stop, remove under way */
+    struct loop_timer trouble;
+};
+
+/* -- the proxy of a host -- */
+
+enum { PROXY_SERVICES = 8, PROXY_ENDPOINTS = 96 };
+struct proxy_endpoint {
+    char id[80], address[24];
+    bool draining, local, told;
+    uint64_t draining_since_ns;
+    uint32_t in_flight;
+    uint64_t served, failed;
+};
+struct proxy_table_service {
+    char name[64];
+    uint64_t drain_timeout_ns;
+    uint32_t count;
+    struct proxy_endpoint endpoints[PROXY_ENDPOINTS];
+};
+struct proxy_table {
+    uint32_t count;
+    struct proxy_table_service services[PROXY_SERVICES];
+};
+struct sim_proxy {
+    bool up;
+    struct proxy_table fed;                  /* the agent's end: what was put */
+    struct proxy_table now;                  /* what its workers have */
+    uint64_t asked_version, applied_version; /* of the agent's present life */
+    bool publish_asked;
+    struct feed_callbacks callbacks;
+    uint64_t epoch; /* counts publications that took effect */
+    uint64_t up_since_ns;
+    struct loop_timer apply, turn, restart;
+};
+
+struct flow; /* sim_net.c: one connection between an agent and a server */
+struct host {
+    uint32_t index;
+    char name[16];
+    struct process process;
+    struct plugin_environment environment;
+    struct op_table *ops;
+    struct plugin_host runtime_host;
+    struct runtime *runtime;
+    struct agent *agent;
+    char directory[64];
+    int64_t wall_skew_ms;
+    struct engine engine;
+    struct sim_proxy proxy;
+    struct flow *flow;
+    uint64_t flow_ready_ns;   /* when it may connect again */
+    bool unreachable;         /* partitioned */
+    uint64_t heard_ns;        /* last message of it that reached a server */
+    uint64_t steady_since_ns; /* told everything, and never silent since; 0: not now */
+    uint64_t draining_seen_ns;
+    uint64_t boot_at_ns; /* off until then; 0: on */
+    struct loop_timer connect;
+};
+
+/* -- the truth: what the store made durable -- */
+
+struct true_container {
+    UT_hash_handle hh;
+    char id[80], deployment[64], node[16], stop_reason[48];
+    int64_t slot, revision, incarnation, restarts;
+    bool stopping, failed, gone, has_liveness;
+    uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
+    uint32_t starts;             /* in the engines */
+    uint64_t start_times_ns[16]; /* a ring */
+    int64_t cpu_millis, memory_bytes;
+    int64_t ports[4];
+    uint32_t port_count;
+};
+enum { DESIRED_LIMIT = 16, REVISION_LIMIT = 256 };
+struct true_deployment {
+    UT_hash_handle hh;
+    char name[64], uid[ID_UID_BYTES];
+    uint64_t version, acknowledged_version;
+    int64_t replicas, revision, last_revision;
+    struct {
+        int64_t value;
+        uint64_t until_ns; /* in force until then; UINT64_MAX: still */
+    } desired[DESIRED_LIMIT];
+    uint32_t desired_count;
+    struct amount surge, unavailable;
+    bool deleting, paused, global, gone, fixed_port;
+    uint64_t deleting_ns, paused_ns, fingerprint;
+    uint64_t hashes[REVISION_LIMIT]; /* of templates, by revision number */
+};
+struct truth {
+    struct true_container *containers;
+    struct true_deployment *deployments;
+    uint64_t head, fence;
+};
+
+/* -- invariants -- */
+
+#define SIM_INVARIANTS(X)                                                                          \
+    X(I1, "one live container per record")                                                         \
+    X(I2, "one wanted record per slot and revision, but on lost nodes")                            \
+    X(I3_ACKNOWLEDGED, "an acknowledged write stays")                                              \
+    X(I3_REFUSED, "a refused write never appears")                                                 \
+    X(I4_REVISION, "a revision number names one template and only grows")                          \
+    X(I4_VERSION, "a version names one content and only grows")                                    \
+    X(I4_SEQ, "numbers never go back, across crashes too")                                         \
+    X(I5_STORE, "a fenced server commits nothing")                                                 \
+    X(I5_AGENT, "an agent acts for no server older than one it knew")                              \
+    X(I6, "a node is lost only after its full time of silence")                                    \
+    X(I8, "with every node silent nothing is replaced")                                            \
+    X(I9, "a node whose engine is silent loses nothing")                                           \
+    X(I10, "reservations fit the node")                                                            \
+    X(I11_PORT, "a host port has one owner")                                                       \
+    X(I12_SURGE, "no more than desired + maxSurge")                                                \
+    X(I12_UNAVAILABLE, "a rollout takes none that is needed")                                      \
+    X(I13_DELETED, "a deleted deployment starts nothing")                                          \
+    X(I13_PAUSED, "a paused deployment rolls nothing out")                                         \
+    X(I14_ADDRESS, "no new connection goes to another's address")                                  \
+    X(I14_STATE, "no new connection goes to one that left the acknowledged table")                 \
+    X(I15_BARRIER, "SIGTERM after every proxy that counts let go")                                 \
+    X(I15_GRACE, "a running container is killed only after SIGTERM and its grace")                 \
+    X(I15_LOCAL, "a restart waits for the local proxy")                                            \
+    X(I16, "a service has its own deployment's endpoints only")                                    \
+    X(I17_OWNER, "what has no owner goes (E)")                                                     \
+    X(I17_FOREIGN, "a foreign container is never touched")                                         \
+    X(I18_RECORD, "no record goes while its container runs")                                       \
+    X(I18_STOP, "nobody stops what is wanted")                                                     \
+    X(I19_BOUND, "calls under way are bounded")                                                    \
+    X(I19_END, "every operation ends (E)")                                                         \
+    X(I20, "starts of one record keep to the back-off")                                            \
+    X(I21, "settled, nobody does anything (E)")                                                    \
+    X(I22, "what is declared is what runs (E)")                                                    \
+    X(I23, "one audit entry per acknowledged change, none without")                                \
+    X(I27, "a scheduler answers the same twice")                                                   \
+    X(I28, "a restart changes nothing (E)")                                                        \
+    X(I30, "late and second answers are dropped")                                                  \
+    X(START_STATE, "nothing starts for a record that does not want it")                            \
+    X(PINNED, "replicas of a revision run one image")
+enum invariant {
+#define X(id, text) INVARIANT_##id,
+    SIM_INVARIANTS(X)
+#undef X
+        INVARIANT_COUNT
+};
+
+/* Counted as checked; when it does not hold the run ends with EXIT_INVARIANT. */
+#define CHECK(id, condition, ...)                                                                  \
+    do {                                                                                           \
+        world.checked[INVARIANT_##id]++;                                                           \
+        if (!(condition))                                                                          \
+            check_failed(INVARIANT_##id, __VA_ARGS__);                                             \
+    } while (0)
+void check_failed(enum invariant invariant, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+void liveness_failed(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* -- the world -- */
+
+enum phase { PHASE_SAFETY = 100, PHASE_HEALING, PHASE_QUIET };
+struct world {
+    uint64_t seed;
+    struct options options;
+    struct random_seeded streams[STREAM_COUNT];
+    struct loop *loop; /* of the models */
+    enum phase phase;
+    struct server_process servers[SERVER_LIMIT];
+    uint32_t leader; /* index of the newest */
+    struct host hosts[HOST_LIMIT];
+    struct truth truth;
+    uint64_t trace;
+    uint64_t actions; /* runtime calls that change something, and store batches */
+    uint64_t steps;
+    bool verbose;
+    uint64_t verbose_from_ns;
+    uint64_t skip_from, skip_to; /* user commands left out, by number */
+    uint64_t checked[INVARIANT_COUNT], hits[FAULT_COUNT];
+    char directory[48];
+};
+extern struct world world;
+
+uint64_t now_ns(void);
+int64_t wall_ms(const struct host *host);
+uint64_t draw(enum stream stream, uint64_t below); /* 0 when below is 0 */
+uint64_t draw_between(enum stream stream, uint64_t low, uint64_t high);
+uint64_t draw_around(enum stream stream, uint64_t mean); /* 0 .. about 3 times the mean */
+/* Does that fault strike now? Only in the first phase. */
+bool strikes(enum fault fault, enum stream stream);
+bool faults_on(void);
+void trace(char kind, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void trace_bytes(char kind, const char *label, const void *bytes, size_t length);
+extern const char *const fault_names[FAULT_COUNT];
+
+/* world.c */
+void world_run(void); /* both phases; returns when all held */
+void world_run_until(uint64_t until_ns);
+
+/* process.c */
+void server_start(struct server_process *process);
+void server_kill(struct server_process *process);
+struct server_process *server_leader(void); /* the newest; may be dead */
+bool server_serves(const struct server_process *process);
+void agent_start(struct host *host);
+void agent_kill(struct host *host);
+void processes_init(void);
+void processes_heal(void);
+void processes_bury(void); /* those that died in their own turn */
+struct server_process *server_of_store(const void *store);
+
+/* sim_engine.c */
+extern const struct orch_runtime_v1 sim_engine_table;
+void engine_init(struct host *host);
+void engine_process_died(struct host *host);
+void engine_heal(struct host *host);
+void engine_host_died(struct host *host);
+struct cell *engine_cell_of(const struct host *host, const char *record); /* a running one */
+struct cell *engine_cell_at(const struct host *host, const char *address);
+void cell_exit(struct cell *cell, int32_t code, uint32_t flags);
+
+/* sim_app.c */
+void app_start(struct cell *cell);
+void app_heal(struct cell *cell);
+int32_t app_exec(struct cell *cell, const char *what);
+bool app_ready(const struct cell *cell);
+void app_signal(struct cell *cell, uint64_t grace_ns);
+
+/* sim_store.c */
+extern const struct orch_store_v1 sim_store_table;
+void store_init(void);
+
+/* truth.c: what became durable, judged */
+void truth_init(void);
+void truth_apply(struct server_process *server, const struct orch_store_txn *txn);
+struct true_container *true_container(const char *id);
+struct true_deployment *true_deployment(const char *name);
+
+/* sim_net.c */
+void net_init(void);
+void net_heal(void);
+void net_process_died(struct process *process, bool host_died);
+
+/* sim_proxy.c */
+void proxy_init(struct host *host);
+void proxy_agent_died(struct host *host);
+void proxy_heal(struct host *host);
+void proxy_host_died(struct host *host);
+struct proxy_endpoint *proxy_endpoint(struct host *host, const char *service_or_null,
+                                      const char *id);
+bool proxy_has_active(const struct host *host, const char *id);
+
+/* sim_users.c */
+void users_init(void);
+void users_heal(void); /* the last commands: what is to hold in the end */
+void users_settle(void);
+void users_server_died(struct process *process);
+bool users_settled(void);
+void users_audit(const char *by, const char *verb, const char *object);
+void users_check_content(const char *operation);
+
+/* sim_clock.c */
+void clock_init(void);
+void clock_heal(void);
+
+/* sim_plugins.c: the schedulers that ship, asked twice */
+extern const struct orch_scheduler_v1 *sim_scheduler_spread, *sim_scheduler_binpack;
+void sim_plugins_init(void);
+
+/* check.c */
+void check_instant(void); /* after every step */
+void check_start(const struct cell *cell);
+void check_stop(const struct host *host, const struct cell *cell, uint64_t grace_ns);
+void check_remove(const struct host *host, const struct cell *cell);
+void check_touch(const struct host *host, const struct cell *cell, const char *verb);
+void check_settled(void);
+bool converged(char *why, size_t bytes);
+
+#endif
