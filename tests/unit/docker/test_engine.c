@@ -128,3 +128,72 @@ Test(docker_engine, destroying_the_runtime_with_calls_under_way_is_clean)
     rig_run(50);
     cr_assert_eq(seen.ends + more.ends, 0);
 }
+
+static uint32_t random_state = 2463534242u;
+static uint32_t next_random(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
+/* Some bytes become others, and at times the end is missing. */
+static void mutate(char *body)
+{
+    static const char bytes[] = "{}[]\",:0123456789-eE.ntf\\/ \x01\xff";
+    size_t length = strlen(body);
+    for (uint32_t i = next_random() % 4 + 1; i > 0; i--)
+        body[next_random() % length] = bytes[next_random() % (sizeof bytes - 1)];
+    if (next_random() % 8 == 0)
+        body[next_random() % length] = 0;
+}
+
+#define ID "aaaaaaaaaaaaaaaaaaaaaaaa"
+
+Test(docker_engine, mutated_replies_are_answered_or_refused_and_never_crash_it)
+{
+    static const struct {
+        const char *call, *body;
+    } replies[] = {
+        {"GET /containers/json",
+         "[{\"Id\":\"" ID "\",\"Names\":[\"/web-1\"],\"Image\":\"a:1\",\"Created\":1700000000,"
+         "\"State\":\"exited\",\"Labels\":{\"test.cluster\":\"c1\"},\"NetworkSettings\":{"
+         "\"Networks\":{\"bridge\":{\"IPAddress\":\"172.17.0.2\"}}}}]"},
+        {"GET /containers/*/json",
+         "{\"Id\":\"" ID "\",\"Name\":\"/web-1\",\"State\":{\"Status\":\"exited\",\"Running\":"
+         "false,\"OOMKilled\":true,\"ExitCode\":137,\"Error\":\"x\",\"StartedAt\":"
+         "\"2023-11-14T22:13:20.123456789Z\",\"FinishedAt\":\"2023-11-14T22:13:21+01:00\"},"
+         "\"Config\":{\"Labels\":{\"test.cluster\":\"c1\"}}}"},
+        {"GET /info", "{\"NCPU\":4,\"MemTotal\":17179869184,\"ServerVersion\":\"20.10.24\"}"},
+        {"GET /images/*",
+         "{\"Id\":\"sha256:1111111111111111111111111111111111111111111111111111111111111111\","
+         "\"RepoDigests\":[\"example/app@sha256:"
+         "2222222222222222222222222222222222222222222222222222222222222222\"]}"},
+        {"GET /containers/*/stats",
+         "{\"cpu_stats\":{\"cpu_usage\":{\"total_usage\":5}},\"memory_stats\":{\"usage\":7,"
+         "\"stats\":{\"inactive_file\":3},\"limit\":9},\"networks\":{\"eth0\":{\"rx_bytes\":1}},"
+         "\"pids_stats\":{\"current\":2}}"}};
+    enum { KINDS = sizeof replies / sizeof replies[0], TRIES = 500 };
+    const char *const ids[] = {ID};
+    unsigned answered = 0;
+    for (int i = 0; i < TRIES; i++) {
+        char bodies[KINDS][700];
+        for (int k = 0; k < KINDS; k++) {
+            snprintf(bodies[k], sizeof bodies[k], "%s", replies[k].body);
+            if ((int)(next_random() % KINDS) == k)
+                mutate(bodies[k]);
+            fake_docker_fault(fake, &(struct fake_fault){.call = replies[k].call,
+                                                         .how = FAKE_REPLY,
+                                                         .status = 200,
+                                                         .body = bodies[k]});
+        }
+        answered += do_list() == ORCH_OK;
+        answered += do_info() == ORCH_OK;
+        answered += do_pull("example/app:1", ORCH_PULL_NEVER) == ORCH_OK;
+        answered += do_stats(ids, 1) == ORCH_OK;
+        fake_docker_faults_clear(fake);
+    }
+    cr_assert_gt(answered, TRIES, "most are whole");
+    cr_assert_lt(answered, 4 * TRIES, "and some are not");
+}
