@@ -342,7 +342,8 @@ void connection_obey(struct worker *worker, struct endpoint *endpoint)
 void connection_finish(struct worker *worker)
 {
     while (worker->all)
-        connection_end(worker->all, ORCH_OUTCOME_ERROR, END_RESET);
+        connection_end(worker->all, ORCH_OUTCOME_ERROR,
+                       relay_is_quiet(worker->all) ? END_IN_ORDER : END_RESET);
     while (worker->spare) {
         struct connection *connection = worker->spare;
         worker->spare = connection->all_next;

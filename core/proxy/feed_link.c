@@ -47,21 +47,33 @@ static void send_listener(struct proxy_feed *feed, struct feed_listener *listene
     channel_send(feed->channel, &packet, listener->fds, listener->fd_count);
 }
 
+static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
+                     const char *balancer_config)
+{
+    const struct feed_service *service = &entry->service;
+    wire_begin(packet, WIRE_SERVICE);
+    wire_put_text(packet, service->name);
+    wire_put_text(packet, entry->listener ? entry->listener->address : "");
+    wire_put_text(packet, service->balancer);
+    wire_put_text(packet, balancer_config);
+    wire_put_u32(packet, service->protocol);
+    wire_put_u64(packet, service->policy_seed);
+    wire_put_u64(packet, service->drain_timeout_ns);
+    wire_put_u64(packet, service->connect_timeout_ns);
+    wire_put_u64(packet, service->idle_timeout_ns);
+    wire_put_u32(packet, service->endpoint_count);
+}
+
 static void send_head(struct proxy_feed *feed, const struct feed_entry *entry)
 {
     struct wire_writer packet;
-    const struct feed_service *service = &entry->service;
-    wire_begin(&packet, WIRE_SERVICE);
-    wire_put_text(&packet, service->name);
-    wire_put_text(&packet, entry->listener ? entry->listener->address : "");
-    wire_put_text(&packet, service->balancer);
-    wire_put_text(&packet, service->balancer_config);
-    wire_put_u32(&packet, service->protocol);
-    wire_put_u64(&packet, service->policy_seed);
-    wire_put_u64(&packet, service->drain_timeout_ns);
-    wire_put_u64(&packet, service->connect_timeout_ns);
-    wire_put_u64(&packet, service->idle_timeout_ns);
-    wire_put_u32(&packet, service->endpoint_count);
+    put_head(&packet, entry, entry->service.balancer_config);
+    if (packet.overflow) {
+        LOG_ERROR("a balancer's configuration is too large for the proxy; its defaults are used",
+                  LOG_STR("service", entry->service.name),
+                  LOG_STR("balancer", entry->service.balancer));
+        put_head(&packet, entry, "{}");
+    }
     channel_send(feed->channel, &packet, NULL, 0);
 }
 
@@ -161,9 +173,9 @@ static void become_ready(struct proxy_feed *feed)
     feed->ready = true;
     feed->publish_due = true; /* all that there is */
     send_settings(feed);
+    feed_link_pump(feed);
     if (feed->callbacks.connected)
         feed->callbacks.connected(feed->callbacks.argument, true);
-    feed_link_pump(feed);
 }
 
 static void replace(struct proxy_feed *feed)
@@ -209,9 +221,9 @@ static void take_acknowledged(struct proxy_feed *feed, struct wire_reader *reade
     }
     feed->sent_count = kept;
     feed_listen_acknowledged(feed, sequence);
+    feed_link_pump(feed);
     if (version && feed->callbacks.acknowledged)
         feed->callbacks.acknowledged(feed->callbacks.argument, version);
-    feed_link_pump(feed);
 }
 
 static void take_drained(struct proxy_feed *feed, struct wire_reader *reader)

@@ -39,9 +39,16 @@ static inline void pulse_enter(struct pulse *pulse, const char *plugin)
 {
     atomic_store_explicit(&pulse->inside, plugin, memory_order_relaxed);
 }
+static inline void pulse_beat(struct pulse *pulse) /* by its own thread only */
+{
+    uint64_t beat = atomic_load_explicit(&pulse->beat, memory_order_relaxed);
+    atomic_store_explicit(&pulse->beat, beat + 1, memory_order_relaxed);
+}
+/* A thread that comes back from plugins lives, however many of them it calls in a row. */
 static inline void pulse_leave(struct pulse *pulse)
 {
     atomic_store_explicit(&pulse->inside, NULL, memory_order_relaxed);
+    pulse_beat(pulse);
 }
 
 /* -- endpoints -- */

@@ -93,7 +93,7 @@ static bool has_stopped(const struct proxy *proxy)
 static void tick(void *argument)
 {
     struct proxy *proxy = argument;
-    atomic_fetch_add_explicit(&proxy->pulse.beat, 1, memory_order_relaxed);
+    pulse_beat(&proxy->pulse);
     for (uint32_t i = 0; i < proxy->worker_count; i++)
         pulse_check(&proxy->workers[i].pulse, "worker");
     if (proxy->stopping ? has_stopped(proxy) : has_ended_unfed(proxy))

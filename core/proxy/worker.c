@@ -165,7 +165,7 @@ uint64_t workers_connections(const struct proxy *proxy)
 static void beat(void *argument)
 {
     struct worker *worker = argument;
-    atomic_fetch_add_explicit(&worker->pulse.beat, 1, memory_order_relaxed);
+    pulse_beat(&worker->pulse);
     if (worker->index == 0)
         pulse_check(&worker->proxy->pulse, "main");
     loop_timer_start(&worker->beat, PULSE_MS * NS_PER_MS);
