@@ -79,12 +79,18 @@ static void read_back(struct loop_job *job)
 
 /* -- on the loop -- */
 
-static void drop_all(struct state *state, struct txn *first, const struct error *error)
+static void undo_all(struct txn *txn)
+{
+    for (; txn; txn = txn->next)
+        txn_undo(txn);
+}
+
+static void refuse_all(struct state *state, struct txn *first, const struct error *error)
 {
     while (first) {
         struct txn *next = first->next;
         state->figures.refused++;
-        txn_drop(first, error);
+        txn_refuse(first, error);
         first = next;
     }
 }
@@ -97,10 +103,13 @@ static void refuse_rest(struct state *state, struct txn *rest, enum error_code c
     error_set(&error, code, "the store refused the change: %s", message);
     struct batch *forming = state->forming;
     state->forming = NULL;
-    /* Heads first, so that no `done` sees a version that is gone. */
-    drop_all(state, rest, &error);
+    if (state->at_store) /* a `done` may submit anew: on what is in */
+        state->at_store->new_head = state->head;
+    undo_all(rest);
+    undo_all(forming ? forming->first : NULL);
+    refuse_all(state, rest, &error);
     if (forming) {
-        drop_all(state, forming->first, &error);
+        refuse_all(state, forming->first, &error);
         batch_destroy(forming);
     }
 }
@@ -235,7 +244,8 @@ static void refused_done(struct loop_task *task)
     struct batch *holder = CONTAINER_OF(task, struct batch, job.completion);
     struct error error;
     error_set(&error, ERROR_UNAVAILABLE, "the daemon is ending");
-    drop_all(holder->first->state, holder->first, &error);
+    txn_undo(holder->first);
+    refuse_all(holder->first->state, holder->first, &error);
     batch_destroy(holder);
 }
 
@@ -268,11 +278,10 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
         state->forming->state = state;
     }
     struct batch *batch = state->forming;
-    txn->expected_head = batch->last ? batch->last->new_head
-                         : state->at_store && state->at_store->last
-                             ? state->at_store->last->new_head
-                             : state->head;
-    txn->new_head = ++state->seq;
+    txn->expected_head = batch->last       ? batch->new_head
+                         : state->at_store ? state->at_store->new_head
+                                           : state->head;
+    txn->new_head = batch->new_head = ++state->seq;
     txn->next = NULL;
     if (batch->last)
         batch->last->next = txn;
@@ -280,6 +289,7 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
         batch->first = txn;
     batch->last = txn;
     batch->operations += txn->count;
+    batch->bytes += txn->bytes;
     state_arrange_turn_end(state);
     if (state->seq + (1 << 18) > state->seq_bound)
         state_raise_bound(state);

@@ -5,11 +5,13 @@
 #include "store/event.h"
 #include "store/state.h"
 
-/* One key: its committed version and the newest on its way; each holds a reference. Equal when
- * nothing is pending; NULL committed: being added; NULL head: being removed. */
+/* One key: its committed version and the newest on its way; each holds a reference. NULL committed:
+ * not there yet, or no more; NULL head: being removed. It stays as long as a change of it is
+ * pending. */
 struct index_entry {
     const struct record *committed, *head;
     const struct record *ghost; /* says whose place it is while there is neither; counted */
+    uint32_t pending;           /* changes of transactions that are not decided yet */
 };
 /* Sorted blocks of entries: work per insertion is one block's shift, and now and then a split that
  * shifts one pointer per block (2,000,000 records: 250 KB). */
@@ -45,7 +47,7 @@ struct change {
 struct txn {
     struct state *state;
     struct change *changes;
-    size_t count, room;
+    size_t count, room, bytes;
     uint64_t expected_head, new_head;
     char *by, *request_id;
     uint64_t cause_event;
@@ -58,7 +60,8 @@ struct batch {
     struct loop_job job;
     struct state *state;
     struct txn *first, *last;
-    size_t operations;
+    size_t operations, bytes;
+    uint64_t new_head; /* what the next batch builds on */
     uint64_t begun_ns;
     /* Filled on the store thread: */
     orch_status status;
@@ -105,6 +108,8 @@ void state_raise_bound(struct state *state);
 void batch_destroy(struct batch *batch);
 void txn_destroy(struct txn *txn);
 void txn_commit(struct txn *txn);
-void txn_drop(struct txn *txn, const struct error *error);
+/* Two steps, so that no `done` sees in the head view what is dropped with it. */
+void txn_undo(struct txn *txn);
+void txn_refuse(struct txn *txn, const struct error *error);
 
 #endif

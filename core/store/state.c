@@ -172,7 +172,8 @@ bool state_ready(const struct state *state, struct error *why)
         return error_set(why, ERROR_UNAVAILABLE, "%s", state->trouble);
     if (state->closing)
         return error_set(why, ERROR_UNAVAILABLE, "the daemon is ending");
-    if (state->at_store && state->forming && state->forming->operations >= BATCH_OPERATIONS)
+    if (state->at_store && state->forming &&
+        (state->forming->operations >= BATCH_OPERATIONS || state->forming->bytes >= BATCH_BYTES))
         return error_set(why, ERROR_RATE_LIMITED, "too many changes are under way; try again");
     return true;
 }

@@ -39,10 +39,22 @@ static struct index *index_of(struct state *state, const struct record *record)
 
 static void set_head(struct state *state, struct index_entry *entry, const struct record *head)
 {
-    if (!head && !entry->committed && !entry->ghost && entry->head)
-        entry->ghost = record_take_reference(entry->head);
     state_throw_away(state, entry->head);
     entry->head = head ? record_take_reference(head) : NULL;
+}
+
+/* One of its changes is decided; `probe` says whose place it is. */
+static void settle(struct index *index, struct index_entry *entry, const struct record *probe)
+{
+    assert(entry->pending);
+    if (--entry->pending)
+        return;
+    if (!entry->committed && !entry->head) {
+        index_remove(index, probe);
+        return;
+    }
+    record_release(entry->ghost);
+    entry->ghost = NULL;
 }
 
 /* The change is in the head view from now on. */
@@ -57,9 +69,13 @@ static void add_change(struct txn *txn, const struct record *probe, const struct
     struct change *change = &txn->changes[txn->count++];
     change->before = entry && entry->head ? record_take_reference(entry->head) : NULL;
     change->after = take_after;
+    txn->bytes += take_after ? take_after->bytes : 0;
     assert(take_after || change->before);
     if (!entry)
         entry = index_insert(index, probe);
+    if (!entry->ghost)
+        entry->ghost = record_take_reference(probe);
+    entry->pending++;
     set_head(txn->state, entry, take_after);
 }
 
@@ -125,19 +141,20 @@ void txn_audit(struct txn *txn, const char *verb, const char *object, const char
 
 /* Takes the head back to the newest version that is not of this transaction. Later ones are dropped
  * with it, so that is the committed one. */
-void txn_drop(struct txn *txn, const struct error *error)
+void txn_undo(struct txn *txn)
 {
     for (size_t i = 0; i < txn->count; i++) {
         const struct record *probe =
             txn->changes[i].after ? txn->changes[i].after : txn->changes[i].before;
         struct index *index = index_of(txn->state, probe);
         struct index_entry *entry = index_find(index, probe);
-        if (!entry)
-            continue; /* an earlier change of the same record took it away */
         set_head(txn->state, entry, entry->committed);
-        if (!entry->committed)
-            index_remove(index, probe);
+        settle(index, entry, probe);
     }
+}
+
+void txn_refuse(struct txn *txn, const struct error *error)
+{
     if (txn->done)
         txn->done(txn->argument, error);
     txn_destroy(txn);
@@ -154,8 +171,7 @@ void txn_abort(struct txn *txn)
         struct index *index = index_of(txn->state, probe);
         struct index_entry *entry = index_find(index, probe);
         set_head(txn->state, entry, change->before);
-        if (!entry->committed && !entry->head)
-            index_remove(index, probe);
+        settle(index, entry, probe);
     }
     txn_destroy(txn);
 }
@@ -166,12 +182,9 @@ static void commit_change(struct state *state, struct change *change)
     struct index *index = index_of(state, probe);
     struct index_entry *entry = index_find(index, probe);
     const struct record *before = entry->committed;
-    if (!change->after && !entry->head && !entry->ghost)
-        entry->ghost = record_take_reference(probe);
     entry->committed = change->after ? record_take_reference(change->after) : NULL;
     index->committed_count += (size_t)(change->after != NULL) - (size_t)(before != NULL);
-    if (!entry->committed && !entry->head)
-        index_remove(index, probe);
+    settle(index, entry, probe);
     if (probe->seq > state->committed_seq)
         state->committed_seq = probe->seq;
     for (struct state_subscriber *subscriber = state->subscribers; subscriber;
