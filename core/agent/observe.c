@@ -275,7 +275,8 @@ static void event(void *argument, const char *runtime_id)
         observe_want_list(agent);
     else if (unit && unit->phase == UNIT_MAKING)
         unit->touched = true; /* looked at once it is made */
-    else if (unit && unit->phase == UNIT_RUNNING && unit->address[0])
+    else if (unit && ((unit->phase == UNIT_RUNNING && unit->address[0]) ||
+                      unit->phase == UNIT_ENDED)) /* it may have been removed since */
         observe_one(agent, runtime_id);
     else if (unit && unit->phase == UNIT_RUNNING)
         observe_want_list(agent); /* its address is waited for anyway */

@@ -381,6 +381,23 @@ void unit_observe(struct unit *unit, const struct orch_container_view *view, uin
     unit_look(unit);
 }
 
+static void removed_behind_our_back(struct unit *unit)
+{
+    unit->runtime_id[0] = 0;
+    if (unit->intent != ASSIGNED_RUN) {
+        unit_set(unit, UNIT_ENDED, "ContainerRemoved", "removed behind our back");
+        return;
+    }
+    LOG_WARN("a container was removed behind our back", LOG_STR("container", unit->id));
+    loop_timer_stop(&unit->restart);
+    unit_set(unit, UNIT_VANISHED, "ContainerRemoved", "removed behind our back");
+    unit->exit_code = NUMBER_NULL;
+    if (!unit->agent->link) /* nobody to make another: this one is made anew */
+        begin_anew(unit);
+    else
+        report_gone(unit->agent, unit->id);
+}
+
 void unit_absent(struct unit *unit)
 {
     switch (unit->phase) {
@@ -390,20 +407,12 @@ void unit_absent(struct unit *unit)
         break;
     case UNIT_RUNNING:
         table_drop(unit);
-        unit->runtime_id[0] = unit->address[0] = 0;
-        if (unit->intent == ASSIGNED_RUN) {
-            LOG_WARN("a container was removed behind our back", LOG_STR("container", unit->id));
-            unit_set(unit, UNIT_VANISHED, "ContainerRemoved", "removed behind our back");
-            unit->exit_code = NUMBER_NULL;
-            if (!unit->agent->link) /* nobody to make another: this one is made anew */
-                begin_anew(unit);
-            else
-                report_gone(unit->agent, unit->id);
-        } else {
-            unit_set(unit, UNIT_ENDED, "ContainerRemoved", "removed behind our back");
-        }
+        unit->address[0] = 0;
+        removed_behind_our_back(unit);
         break;
-    case UNIT_ENDED:
+    case UNIT_ENDED: /* killed before it was removed: what it waited for no longer counts */
+        removed_behind_our_back(unit);
+        break;
     case UNIT_FAILED:
         unit->runtime_id[0] = 0; /* nothing is left to remove */
         break;

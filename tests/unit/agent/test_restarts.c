@@ -72,6 +72,23 @@ Test(restarts, then_they_wait_double_each_time_up_to_the_maximum)
     cr_assert_eq(engine.starts, starts + 1, "forgotten");
 }
 
+Test(restarts, one_removed_behind_our_back_while_it_waits_is_told_at_once)
+{
+    begin();
+    rig_run_ms(2000);
+    for (int i = 0; i < 2; i++) {
+        engine_exit(engine_find("web-0"), 1, 0);
+        rig_run_ms(100);
+    }
+    cr_assert_str_eq(rig_seen(ID)->reason, "CrashLoop");
+    unsigned starts = engine.starts;
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(50);
+    cr_assert(rig_seen(ID)->gone, "so that the server makes another");
+    rig_run_ms(2000);
+    cr_assert_eq(engine.starts, starts, "and this one is over");
+}
+
 Test(restarts, one_that_never_was_ready_waits_from_the_first)
 {
     struct probe probe = exec_probe();
