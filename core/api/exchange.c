@@ -205,6 +205,17 @@ static bool read_body(struct exchange *exchange)
     return read;
 }
 
+/* What an Idempotency-Key was used for. */
+static void hash_request(struct exchange *exchange)
+{
+    uint8_t digest[SHA256_BYTES];
+    const char *whole =
+        arena_format(&exchange->request.arena, "%s %s\n%s", exchange->request.route->method,
+                     exchange->raw_uri, exchange->request.body_hash);
+    hash_sha256(whole, strlen(whole), digest);
+    hash_hex(digest, sizeof digest, exchange->idempotency_hash);
+}
+
 static bool read_conditions(struct exchange *exchange)
 {
     struct request *request = &exchange->request;
@@ -222,6 +233,7 @@ static bool read_conditions(struct exchange *exchange)
         return error_set(&request->error, ERROR_VALIDATION,
                          "Idempotency-Key has 1 to 64 characters, without spaces");
     request->idempotency_key = arena_strdup(arena, key);
+    hash_request(exchange);
     return true;
 }
 

@@ -9,4 +9,9 @@ struct idempotency *idempotency_create(struct api *api);
 void idempotency_start(struct idempotency *idempotency);   /* [loop] */
 void idempotency_destroy(struct idempotency *idempotency); /* NULL is fine */
 
+/* [loop] Instead of the request's first step: goes on with `step` unless the key is known. */
+void idempotency_check(struct request *request, request_step *step);
+/* [api] The answer is complete; keeps it, then sends it. */
+void idempotency_finish(struct exchange *exchange);
+
 #endif

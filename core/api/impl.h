@@ -227,7 +227,7 @@ struct exchange {
     bool abandoned;   /* answered by the end of the server while it is still worked on */
     bool stream_lost; /* the client of a suspended stream went away */
     bool accepts_gzip;
-    bool replayed, remembered; /* Idempotency-Key */
+    bool replayed; /* the answer of an earlier request with its Idempotency-Key */
     struct error uri_error;
     struct text body;
     uint64_t body_seen, content_length; /* UINT64_MAX: chunked */
@@ -237,7 +237,9 @@ struct exchange {
     struct loop_task aside; /* for hops of the server's own */
     struct shown shown;
     struct watcher *watcher;
-    struct idempotency_entry *idempotency; /* [loop] */
+    struct idempotency_entry *idempotency; /* of a new key; NULL: none */
+    request_step *first_step;              /* behind the check of a key */
+    char idempotency_hash[SHA256_HEX_BYTES];
 };
 static inline struct exchange *exchange_of(struct request *request)
 {

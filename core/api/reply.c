@@ -92,6 +92,8 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         add(response, "Allow", exchange->allow);
     if (exchange->retry_after)
         add_number(response, "Retry-After", "%llu", exchange->retry_after);
+    if (exchange->replayed)
+        add(response, "Idempotent-Replayed", "true");
     if (request->status == 401)
         add(response, "WWW-Authenticate", "Bearer");
     if (exchange->close_after || exchange->api->stopping)

@@ -1,4 +1,5 @@
 /* What handlers do with a request: parameters, hops between the threads, the end of the chain. */
+#include "api/idempotency.h"
 #include "api/impl.h"
 
 #include <errno.h>
@@ -66,14 +67,24 @@ static void run_step(struct loop_task *task)
     request->next(request);
 }
 
+static void check_key(struct request *request)
+{
+    idempotency_check(request, exchange_of(request)->first_step);
+}
+
 void request_to_loop(struct request *request, request_step *step)
 {
+    struct exchange *exchange = exchange_of(request);
     uint8_t lane = request->route->lane;
+    if (request->idempotency_key && !exchange->first_step) {
+        exchange->first_step = step;
+        step = check_key;
+    }
     request->next = step;
     request->task = (struct loop_task){.run = run_step, .name = request->route->path};
     if (lanes_push(&request->api->lanes, lane ? lane : LANE_USERS, &request->task))
         return;
-    exchange_of(request)->retry_after = 1;
+    exchange->retry_after = 1;
     error_set(&request->error, ERROR_RATE_LIMITED,
               "too many requests are waiting; try again in a second");
     request_fail(request, &request->error);
@@ -91,6 +102,10 @@ void request_to_api(struct request *request, request_step *step)
 void request_reply(struct request *request, int status)
 {
     request->status = status;
+    if (exchange_of(request)->idempotency) {
+        idempotency_finish(exchange_of(request));
+        return;
+    }
     request->done = true;
     exchange_answer(exchange_of(request));
 }
@@ -164,7 +179,10 @@ static bool read_version(const char *text, uint64_t *out)
 bool request_write(struct request *request, struct write_request *out)
 {
     *out = (struct write_request){
-        .origin = {.by = request->by ? request->by : "anonymous", .request_id = request->id}};
+        .origin = {.by = request->by ? request->by : "anonymous",
+                   .request_id = request->id,
+                   .idempotency_key = request->idempotency_key,
+                   .idempotency_hash = exchange_of(request)->idempotency_hash}};
     struct error error;
     if (request->if_match) {
         out->has_if_match = true;

@@ -89,7 +89,7 @@ static void load(struct loop_job *job)
         return;
     }
     for (int i = 0; i < KIND_COUNT; i++)
-        if (!list_kind(loading, config->kinds[i]))
+        if (!list_kind(loading, state->indexes[i].kind))
             return;
 }
 

@@ -21,6 +21,7 @@ enum record_kind_id {
     KIND_SERVICE,
     KIND_EVENT,
     KIND_AUDIT,
+    KIND_IDEMPOTENCY,
     KIND_COUNT
 };
 

@@ -1,4 +1,5 @@
 #include "store/impl.h"
+#include "store/idempotency.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -51,8 +52,11 @@ struct state *state_create(const struct state_config *config)
     state->loop = config->loop;
     state->event_limit = config->event_limit ? config->event_limit : 10000;
     for (int i = 0; i < KIND_COUNT; i++) {
-        assert(config->kinds[i]->id == (enum record_kind_id)i);
-        state->indexes[i].kind = config->kinds[i];
+        const struct record_kind *kind = config->kinds[i];
+        if (!kind && i == KIND_IDEMPOTENCY)
+            kind = &idempotency_kind;
+        assert(kind->id == (enum record_kind_id)i);
+        state->indexes[i].kind = kind;
     }
     state->turn_end = (struct loop_task){.run = turn_end, .name = "state turn"};
     state->lane = loop_lane_create(config->loop);

@@ -20,7 +20,7 @@ enum state_view { STATE_COMMITTED = 1, STATE_HEAD };
 
 struct state_config {
     struct loop *loop;
-    const struct record_kind *const *kinds; /* KIND_COUNT of them, by id */
+    const struct record_kind *const *kinds; /* KIND_COUNT of them, by id; NULL: the store's own */
     const struct orch_store_v1 *store;      /* the plugin's table, and how to open it: */
     void *module;
     const struct orch_host *host;
@@ -68,6 +68,8 @@ struct origin {
     const char *by;         /* "key:admin", "controller/deployment", "node/node-1" */
     const char *request_id; /* NULL: not from a request */
     uint64_t cause_event;   /* seq of the event that led here; 0: none */
+    /* Of a request that carries an Idempotency-Key: its marker rides along. NULL: none. */
+    const char *idempotency_key, *idempotency_hash;
 };
 enum event_severity { EVENT_NORMAL = 1, EVENT_WARNING };
 

@@ -1,9 +1,19 @@
 #include "store/impl.h"
+#include "store/idempotency.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static void mark_request(struct txn *txn, const struct origin *origin)
+{
+    struct idempotency_record marker = {
+        .record.created_at_ms = loop_wall_ms(txn->state->loop),
+        .key = origin->idempotency_key,
+        .hash = origin->idempotency_hash};
+    txn_put(txn, record_create(&idempotency_kind, &marker));
+}
 
 struct txn *txn_begin(struct state *state, struct origin origin)
 {
@@ -12,6 +22,8 @@ struct txn *txn_begin(struct state *state, struct origin origin)
     txn->by = memory_strdup(origin.by);
     txn->request_id = memory_strdup(origin.request_id);
     txn->cause_event = origin.cause_event;
+    if (origin.idempotency_key)
+        mark_request(txn, &origin);
     return txn;
 }
 
