@@ -6,7 +6,7 @@ import pytest
 from conftest import IMAGES, web
 
 from harness import processes
-from harness.objects import containers, status_of, wait_complete
+from harness.objects import containers, first_container as first, status_of, wait_complete
 from harness.wait import eventually
 
 CAPABILITIES = {"CHOWN": 0, "DAC_OVERRIDE": 1, "FOWNER": 3, "FSETID": 4, "KILL": 5, "SETGID": 6,
@@ -21,12 +21,6 @@ def run(api, name, within=30, **changes):
     api.post("/deployments", body).check(201)
     wait_complete(api, name, within)
     return containers(api, name)[0]
-
-
-def first(api, name):
-    found = containers(api, name)
-    assert found, f"no container of {name}"
-    return found[0]
 
 
 def test_the_defaults_of_security_are_in_force_in_the_process(engine, api, name):
@@ -153,9 +147,10 @@ def test_a_wrong_command_backs_off_visibly(api, name):
 
     def backing_off():
         found = first(api, name)
-        return found["nextStartAt"] and found["reason"] == "CrashLoop" and found
-    found = eventually(backing_off, within=20, what="CrashLoop")
-    assert found["message"] and not found["ready"]
+        reasons = ("CrashLoop", "StartFailed")
+        return found["nextStartAt"] and found["reason"] in reasons and found
+    found = eventually(backing_off, within=20, what="a reason and the next start")
+    assert "/no/such/program" in found["message"] and not found["ready"]
     assert status_of(api, name)["phase"] != "complete"
 
 

@@ -32,7 +32,7 @@ class Engine:
         self.folder = Path(folder)
         self.socket = self.folder / "engine.sock"
         self.bridge = f"oe{os.getpid() % 10 ** 7}"
-        self.process = None
+        self.process, self.starts = None, 0
 
     @property
     def endpoint(self):
@@ -41,6 +41,7 @@ class Engine:
     # -- the process
 
     def start(self):
+        self.starts += 1
         self._add_bridge()
         (self.folder / "daemon.json").write_text("{}")
         with open(self.folder / "engine.log", "ab") as log:

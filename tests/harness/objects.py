@@ -42,6 +42,12 @@ def containers(api, name):
     return api.items(f"/containers?deployment={name}")
 
 
+def first_container(api, name):
+    found = containers(api, name)
+    assert found, f"no container of {name}"
+    return found[0]
+
+
 def wait_gone(api, path, within=15.0):
     eventually(lambda: api.get(path).status == 404, within, f"404 of {path}")
 

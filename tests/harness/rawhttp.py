@@ -15,7 +15,7 @@ class Raw:
 
     @property
     def statuses(self):
-        return [int(found) for found in re.findall(rb"(?m)^HTTP/1\.[01] (\d{3}) ", self.data)]
+        return [int(found) for found in re.findall(rb"HTTP/1\.[01] (\d{3}) ", self.data)]
 
     @property
     def status(self):

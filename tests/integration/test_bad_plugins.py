@@ -17,8 +17,9 @@ def folder(tmp_path):
 
 
 def refused(daemon, file):
-    found = [item for item in daemon.api.items("/plugins") if (item["path"] or "").endswith(file)]
-    assert found and found[0]["state"] == "refused" and found[0]["message"], found
+    name = file.removeprefix("scheduler-").removesuffix(".so")
+    found = [item for item in daemon.api.items("/plugins") if item["name"] == name]
+    assert found and found[0]["state"] == "refused" and file in found[0]["message"], found
     return found[0]["message"]
 
 

@@ -1,7 +1,8 @@
 """Containers: their fields, states, ends and logs."""
 import re
 
-from harness.objects import containers, deploy, deployment, status_of, wait_complete
+from harness.objects import (containers, deploy, deployment, first_container, status_of,
+                             wait_complete)
 from harness.wait import eventually
 
 FIELDS = {"id", "namespace", "owner", "deployment", "slot", "revision", "labels", "node", "image",
@@ -13,7 +14,7 @@ FIELDS = {"id", "namespace", "owner", "deployment", "slot", "revision", "labels"
 def test_a_container_tells_what_the_contract_says(api, name):
     deploy(api, name, ports=[{"name": "http", "containerPort": 80}],
            containerLabels={"team": "shop"})
-    found = containers(api, name)[0]
+    found = first_container(api, name)
     assert FIELDS <= set(found), FIELDS - set(found)
     assert re.fullmatch(r"[a-z0-9-]{1,79}", found["id"])
     assert found["owner"] == {"kind": "deployments", "name": name}
@@ -26,7 +27,7 @@ def test_a_container_tells_what_the_contract_says(api, name):
 
 def test_a_deleted_container_is_replaced(api, name):
     deploy(api, name, replicas=2)
-    victim = containers(api, name)[0]
+    victim = first_container(api, name)
     assert api.delete(f"/containers/{victim['id']}").check(202).json["id"] == victim["id"]
     eventually(lambda: api.get(f"/containers/{victim['id']}").status == 404, what="404")
     wait_complete(api, name)
@@ -36,7 +37,7 @@ def test_a_deleted_container_is_replaced(api, name):
 
 def test_a_restarted_container_runs_as_a_new_one_of_the_engine(api, name):
     deploy(api, name)
-    before = containers(api, name)[0]
+    before = first_container(api, name)
     api.post(f"/containers/{before['id']}/restart").check(200)
     eventually(lambda: [item for item in containers(api, name) if item["state"] == "running"
                         and item["runtimeId"] != before["runtimeId"]], what="new runtimeId")
@@ -45,7 +46,7 @@ def test_a_restarted_container_runs_as_a_new_one_of_the_engine(api, name):
 
 def test_a_container_that_ends_is_started_again_and_its_record_stays(api, name):
     deploy(api, name, env={"SIMULATED_EXIT_AFTER": "900ms", "SIMULATED_EXIT_CODE": "3"})
-    before = containers(api, name)[0]
+    before = first_container(api, name)
 
     def again():
         found = api.get(f"/containers/{before['id']}").ok()
@@ -60,7 +61,7 @@ def test_a_crash_loop_is_seen_with_its_next_start(api, name):
     api.post("/deployments", deployment(name, image="crash/web:1")).check(201)
 
     def looping():
-        found = containers(api, name)[0]
+        found = first_container(api, name)
         return found["reason"] == "CrashLoop" and found["state"] == "exited" and found
     found = eventually(looping, what="CrashLoop")
     assert found["nextStartAt"] and found["exitCode"] == 1 and found["message"]
@@ -70,8 +71,8 @@ def test_a_crash_loop_is_seen_with_its_next_start(api, name):
 def test_back_off_spaces_the_restarts(api, name):
     api.post("/deployments", deployment(name, image="crash/web:1", restartPolicy={
         "backoff": "2s", "maxBackoff": "60s"})).check(201)
-    eventually(lambda: containers(api, name)[0]["state"] == "exited", what="an end")
-    assert containers(api, name)[0]["restarts"] <= 3
+    eventually(lambda: first_container(api, name)["state"] == "exited", what="an end")
+    assert first_container(api, name)["restarts"] <= 3
 
 
 def test_a_policy_of_never_restarts_nothing(api, name):
@@ -85,7 +86,7 @@ def test_a_policy_of_never_restarts_nothing(api, name):
 def test_a_policy_of_on_failure_restarts_failures(api, name):
     api.post("/deployments", deployment(name, restartPolicy={"condition": "on-failure"}, env={
         "SIMULATED_EXIT_AFTER": "50ms", "SIMULATED_EXIT_CODE": "3"})).check(201)
-    eventually(lambda: containers(api, name)[0]["restarts"] >= 1, what="a restart")
+    eventually(lambda: first_container(api, name)["restarts"] >= 1, what="a restart")
 
 
 def test_out_of_memory_is_told(api, name):
@@ -93,15 +94,15 @@ def test_out_of_memory_is_told(api, name):
         "SIMULATED_EXIT_AFTER": "50ms", "SIMULATED_EXIT_OOM": "1"})).check(201)
 
     def killed():
-        found = containers(api, name)[0]
+        found = first_container(api, name)
         return found["lastEnd"] and found["lastEnd"]["reason"] == "OOMKilled"
     eventually(killed, what="OOMKilled")
 
 
 def test_a_pull_and_a_start_are_states(api, name):
     api.post("/deployments", deployment(name, image="slow/web:1")).check(201)
-    eventually(lambda: containers(api, name)[0]["state"] == "pulling", what="pulling")
-    eventually(lambda: containers(api, name)[0]["state"] == "creating", what="creating")
+    eventually(lambda: first_container(api, name)["state"] == "pulling", what="pulling")
+    eventually(lambda: first_container(api, name)["state"] == "creating", what="creating")
     wait_complete(api, name)
 
 
@@ -109,8 +110,8 @@ def test_readiness_is_that_of_the_probe(api, name):
     api.post("/deployments", deployment(
         name, env={"SIMULATED_UNHEALTHY": "1"},
         readinessProbe={"exec": {"command": ["check"]}, "interval": "100ms"})).check(201)
-    eventually(lambda: containers(api, name)[0]["state"] == "running", what="running")
-    assert containers(api, name)[0]["ready"] is False
+    eventually(lambda: first_container(api, name)["state"] == "running", what="running")
+    assert first_container(api, name)["ready"] is False
     assert status_of(api, name)["ready"] == 0
     api.patch(f"/deployments/{name}", {"env": {"SIMULATED_UNHEALTHY": None}}).check(200)
     wait_complete(api, name)
@@ -121,19 +122,19 @@ def test_a_failing_liveness_probe_restarts(api, name):
         name, env={"SIMULATED_UNHEALTHY": "1"},
         livenessProbe={"exec": {"command": ["check"]}, "interval": "100ms",
                        "failureThreshold": 2})).check(201)
-    eventually(lambda: containers(api, name)[0]["restarts"] >= 1, what="a restart")
+    eventually(lambda: first_container(api, name)["restarts"] >= 1, what="a restart")
 
 
 def test_logs_are_text(api, name):
     deploy(api, name)
-    reply = api.get(f"/containers/{containers(api, name)[0]['id']}/logs").check(200)
+    reply = api.get(f"/containers/{first_container(api, name)['id']}/logs").check(200)
     assert reply.headers["Content-Type"].startswith("text/plain")
     assert reply.text.strip()
 
 
 def test_the_tail_of_logs_is_bounded(api, name):
     deploy(api, name)
-    path = f"/containers/{containers(api, name)[0]['id']}/logs"
+    path = f"/containers/{first_container(api, name)['id']}/logs"
     assert len(api.get(f"{path}?tail=1").check(200).text.splitlines()) <= 1
     api.get(f"{path}?tail=x").error(400, "VALIDATION_FAILED")
 

@@ -64,8 +64,8 @@ def test_a_proxy_that_lingers_outlives_the_daemon(make_daemon, name):
     daemon = make_daemon({"store": {"plugin": "sqlite"}, "proxy": {"linger": "30m"}})
     port = free_port()
     daemon.api.post("/services", service(name, f"127.0.0.1:{port}", targetPort=80)).check(201)
-    eventually(lambda: daemon.api.get(f"/services/{name}").ok()["status"]["listeners"][0]["state"]
-               == "listening", what="a listener")
+    eventually(lambda: [item["state"] for item in daemon.api.get(f"/services/{name}").ok()[
+        "status"]["listeners"]] == ["listening"], what="a listener")
     proxy = daemon.proxies()
     assert daemon.terminate() == 0
     assert daemon.proxies() == proxy, "linger 30m: it stays"

@@ -4,8 +4,9 @@ import math
 import pytest
 
 from harness.daemon import Daemon
-from harness.objects import deploy, wait_complete
+from harness.objects import containers, deploy, wait_complete
 from harness.stream import Watch
+from harness.wait import eventually
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,17 @@ def test_a_rolling_update_stays_within_its_bounds(api, name, surge, unavailable,
     with Watch(api, f"?kinds=deployments&since={since}") as watch:
         api.patch(f"/deployments/{name}", change).check(200)
         assert follow(watch, name, share(surge, desired, math.ceil),
-                      share(unavailable, desired, math.floor)) >= 2
+                      share(unavailable, desired, math.floor))
+
+
+def test_a_rollout_that_is_stuck_is_replaced_by_the_next(api, name):
+    """The container that never got ready holds the only surge: it goes first."""
+    deploy(api, name, replicas=3, rollout={"autoRollback": False})
+    api.patch(f"/deployments/{name}", {"image": "missing/web:1"}).check(200)
+    eventually(lambda: len(containers(api, name)) == 4, what="the surge")
+    api.patch(f"/deployments/{name}", {"image": "app/web:3"}).check(200)
+    wait_complete(api, name)
+    assert {item["image"] for item in containers(api, name)} == {"app/web:3"}
 
 
 def test_min_ready_delays_what_is_available(api, name):
