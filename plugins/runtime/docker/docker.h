@@ -156,14 +156,15 @@ void known_sweep(struct runtime *runtime, uint64_t number);
 
 /* -- inspect.c -- */
 struct inspected {
-    const char *id, *name; /* into the JSON */
-    const json_t *labels;  /* may be NULL */
-    const char *status, *message;
+    const char *id, *name;                      /* into the JSON */
+    const json_t *labels;                       /* may be NULL */
+    const char *status, *message, *stop_signal; /* the latter two may be NULL */
     bool running, oom;
     int32_t exit_code;
     int64_t started_at_ms, finished_at_ms;
 };
 bool inspect_parse(const json_t *root, struct inspected *out);
+bool labels_valid(const json_t *labels); /* [any] none, or strings */
 /* GET /containers/NAME/json */
 void inspect_start(struct job *job, struct orch_str name, uint64_t timeout_ns, uint64_t number,
                    void (*done)(struct job *job, uint64_t number, const struct reply *reply));

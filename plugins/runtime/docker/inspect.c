@@ -33,7 +33,7 @@ static bool optional_bool(const json_t *object, const char *name, bool *out)
     return !value || json_is_boolean(value);
 }
 
-static bool labels_valid(const json_t *labels)
+bool labels_valid(const json_t *labels)
 {
     const char *key;
     json_t *value;
@@ -58,6 +58,7 @@ bool inspect_parse(const json_t *root, struct inspected *out)
         !optional_bool(state, "Running", &out->running) ||
         !optional_bool(state, "OOMKilled", &out->oom) ||
         !optional_string(state, "Error", &out->message) ||
+        !optional_string(config, "StopSignal", &out->stop_signal) ||
         !optional_string(state, "StartedAt", &started) ||
         !optional_string(state, "FinishedAt", &finished))
         return false;

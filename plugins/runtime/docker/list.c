@@ -80,20 +80,6 @@ static const char *address_of(const json_t *container, const char *network)
     return address;
 }
 
-static bool labels_sound(const json_t *labels)
-{
-    const char *key;
-    json_t *value;
-    if (!labels || json_is_null(labels))
-        return true;
-    json_object_foreach((json_t *)labels, key, value)
-    {
-        if (!json_is_string(value))
-            return false;
-    }
-    return json_is_object(labels);
-}
-
 static bool read_item(struct item *item, const json_t *container, const char *network)
 {
     const json_t *names = json_object_get(container, "Names");
@@ -105,7 +91,7 @@ static bool read_item(struct item *item, const json_t *container, const char *ne
                           .labels = json_object_get(container, "Labels"),
                           .address = address_of(container, network),
                           .name = name ? name : ""};
-    if (!item->id || !id_valid(str(item->id)) || !item->state || !labels_sound(item->labels) ||
+    if (!item->id || !id_valid(str(item->id)) || !item->state || !labels_valid(item->labels) ||
         (created && !json_is_integer(created)) ||
         (names && !json_is_null(names) && !json_is_array(names)))
         return false;
@@ -147,6 +133,8 @@ static void learn(struct runtime *runtime, const struct inspected *found)
     known->started_at_ms = found->started_at_ms;
     known->retry_ns = 0;
     known->ended = !found->running;
+    if (found->stop_signal)
+        snprintf(known->stop_signal, sizeof known->stop_signal, "%s", found->stop_signal);
     if (found->running)
         return;
     known->exit_code = found->exit_code;

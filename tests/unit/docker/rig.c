@@ -70,6 +70,14 @@ void rig_open_at(const char *endpoint)
     make_runtime(config);
 }
 
+void rig_restart(void)
+{
+    char config[400];
+    runtime_destroy(runtime);
+    snprintf(config, sizeof config, "{\"endpoint\":\"unix://%s\"}", fake_docker_path(fake));
+    make_runtime(config);
+}
+
 void rig_open(void)
 {
     char endpoint[200];

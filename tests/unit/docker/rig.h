@@ -46,6 +46,7 @@ extern struct seen last;
 void rig_open(void);                    /* a fake engine, and the runtime on it */
 void rig_open_at(const char *endpoint); /* the runtime only */
 orch_status rig_refused(const char *config, char message[600]); /* create_runtime's answer */
+void rig_restart(void); /* another runtime on the same engine: it knows nothing */
 void rig_close(void);
 
 /* Runs the loop until `done` says so; false after `ms`. */

@@ -383,6 +383,12 @@ Test(docker_containers, stop_by_the_containers_own_signal_is_one_call)
     cr_assert_eq(do_stop(id, "SIGTERM", 1000), ORCH_OK);
     cr_assert_eq(fake_docker_calls(fake, "POST /containers/*/stop"), 1);
     cr_assert_eq(fake_docker_calls(fake, "POST /containers/*/kill"), 0);
+    cr_assert_eq(do_start(id), ORCH_OK);
+    rig_restart();
+    cr_assert_eq(do_list(), ORCH_OK); /* asks since when it runs, and learns its signal */
+    cr_assert_eq(do_stop(id, "SIGTERM", 1000), ORCH_OK);
+    cr_assert_eq(fake_docker_calls(fake, "POST /containers/*/stop"), 2);
+    cr_assert_eq(fake_docker_calls(fake, "POST /containers/*/kill"), 0);
 }
 
 Test(docker_containers, stop_by_another_signal_is_the_engines_from_1_42_on)
