@@ -74,9 +74,17 @@ static void share_all(struct server *server)
 
 /* -- what nodes tell -- */
 
+static void touch_deployment(void *argument, const char *deployment)
+{
+    struct server *server = argument;
+    deployment_manager_touch(server->deployments, deployment);
+}
+
+/* Whose containers it has must look: it may be draining, or gone. */
 static void node_changed(void *argument, const struct node *node)
 {
     struct server *server = argument;
+    scheduler_node_deployments(server->scheduler, node->name, touch_deployment, server);
     if (node_registry_find(server->nodes, node->name))
         scheduler_node_put(server->scheduler, node,
                            node_registry_status(server->nodes, node->name));
@@ -212,6 +220,11 @@ static void freed(void *argument, const char *node)
     deployment_manager_capacity_changed(server->deployments);
 }
 
+static void phase_changed(void *argument, const char *name)
+{
+    touched(argument, KIND_DEPLOYMENT, name);
+}
+
 static void scheduler_fell_back(void *argument, const char *scheduler, const char *why)
 {
     struct server *server = argument;
@@ -264,7 +277,9 @@ static void create_managers(struct server *server)
                                             .containers = server->containers,
                                             .nodes = server->nodes,
                                             .services = server->services,
-                                            .scheduler = server->scheduler});
+                                            .scheduler = server->scheduler,
+                                            .phase_changed = phase_changed,
+                                            .argument = server});
 }
 
 struct server *server_create(const struct server_config *config)

@@ -54,12 +54,15 @@ struct census {
     uint64_t seq;
     uint64_t next_change_ns; /* when minReady is over for the next one; 0: none */
     int64_t pulling_failed;  /* containers that wait for an image */
+    int64_t overdue;         /* that should have left their node by now */
     char waiting_reason[48], waiting_message[240];
 };
 void census_take(struct deployment_manager *manager, const struct deployment *deployment,
                  struct arena *arena, struct census *out);
 bool census_is_outdated(struct deployment_manager *manager, const struct deployment *deployment,
                         const struct container *container);
+/* What is left of the time in which its node is to be left; INT64_MAX: no end is set. */
+int64_t census_drain_left_ms(struct deployment_manager *manager, const struct container *container);
 bool census_is_available(struct deployment_manager *manager, const struct deployment *deployment,
                          const struct container *container);
 bool census_is_live(struct deployment_manager *manager, const struct container *container);

@@ -22,6 +22,10 @@ struct deployment_manager_config {
     struct service_manager *services;
     struct scheduler *scheduler;
     uint64_t full_pass_ns; /* how often everything is looked at; 0: 30 s */
+    /* Its phase changed without a change of anything counted: time passed, a pass found no room.
+     * NULL: nobody wants to know. */
+    void (*phase_changed)(void *argument, const char *name);
+    void *argument;
 };
 struct deployment_manager *
 deployment_manager_create(const struct deployment_manager_config *config);

@@ -92,16 +92,25 @@ static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
     size_t count = pick_victims(manager, census, true, arena, &victims);
     int64_t spare = census->active - (census->desired - bounds->unavailable);
     int64_t room = bounds->draining - census->stopping;
-    int64_t updated = census->updated;
+    bool full = census->current >= census->desired + bounds->surge;
     for (size_t i = 0; i < count && room > 0; i++, room--) {
-        /* One that serves nobody goes once its place is or can be taken. */
-        bool useless = !victims[i].available && (updated > 0 || bounds->surge == 0);
+        /* One that serves nobody goes once its place is taken, or to make one. */
+        bool useless = !victims[i].available && (census->updated > 0 || bounds->surge == 0 || full);
         if (!useless && spare <= 0)
             break;
         if (victims[i].available)
             spare--;
         stop(manager, txn, victims[i].container, "Replaced");
     }
+}
+
+/* Their node's drain has lasted as long as it may. */
+static void stop_overdue(struct deployment_manager *manager, struct txn *txn,
+                         const struct census *census)
+{
+    for (int64_t i = 0; i < census->current; i++)
+        if (census_drain_left_ms(manager, census->live[i]) <= 0)
+            stop(manager, txn, census->live[i], "Drained");
 }
 
 static void stop_surplus(struct deployment_manager *manager, struct txn *txn,
@@ -314,7 +323,9 @@ static void act(struct deployment_manager *manager, struct track *track,
         bool known = node_registry_settled(manager->config.nodes);
         note_complete(manager, txn, census);
         stop_leftovers(manager, txn, census);
-        if (known && census->current > most)
+        if (known && census->overdue)
+            stop_overdue(manager, txn, census);
+        else if (known && census->current > most)
             stop_surplus(manager, txn, census, census->current - most, arena);
         else if (known && rolling && !deployment->paused)
             stop_outdated(manager, txn, census, &bounds, arena);
@@ -348,5 +359,7 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
         track->phase = phase;
         track->phase_since_ms = loop_wall_ms(manager->loop);
         track->seq = state_next_seq(manager->state);
+        if (manager->config.phase_changed)
+            manager->config.phase_changed(manager->config.argument, track->name);
     }
 }

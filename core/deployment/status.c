@@ -20,6 +20,31 @@ bool census_is_outdated(struct deployment_manager *manager, const struct deploym
     return container->revision != deployment->revision || !node || node->draining;
 }
 
+int64_t census_drain_left_ms(struct deployment_manager *manager, const struct container *container)
+{
+    const struct node *node = node_registry_find(manager->config.nodes, container->node);
+    if (!node || !node->draining || !node->drain_deadline_ms)
+        return INT64_MAX;
+    return node->drain_deadline_ms - loop_wall_ms(manager->loop);
+}
+
+/* Time alone will change something then. */
+static void expect_change(struct census *census, uint64_t at_ns)
+{
+    if (!census->next_change_ns || at_ns < census->next_change_ns)
+        census->next_change_ns = at_ns;
+}
+
+static void count_overdue(struct deployment_manager *manager, struct census *census,
+                          const struct container *container)
+{
+    int64_t left_ms = census_drain_left_ms(manager, container);
+    if (left_ms <= 0)
+        census->overdue++;
+    else if (left_ms != INT64_MAX)
+        expect_change(census, loop_now_ns(manager->loop) + (uint64_t)left_ms * NS_PER_MS);
+}
+
 bool census_is_available(struct deployment_manager *manager, const struct deployment *deployment,
                          const struct container *container)
 {
@@ -74,11 +99,9 @@ static void count_live(struct deployment_manager *manager, struct census *census
     census->available += available;
     census->updated_available += updated && available;
     census->active += available && service_manager_is_active(manager->config.services, container);
-    if (status->ready && !available) {
-        uint64_t at = status->ready_since_ns + deployment->rollout.min_ready_ns;
-        if (!census->next_change_ns || at < census->next_change_ns)
-            census->next_change_ns = at;
-    }
+    count_overdue(manager, census, container);
+    if (status->ready && !available)
+        expect_change(census, status->ready_since_ns + deployment->rollout.min_ready_ns);
     if (!status->ready && status->reason[0]) {
         snprintf(census->waiting_reason, sizeof census->waiting_reason, "%s", status->reason);
         snprintf(census->waiting_message, sizeof census->waiting_message, "%s: %s", container->id,

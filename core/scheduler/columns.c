@@ -146,6 +146,15 @@ void scheduler_share_remove(struct scheduler *scheduler, const struct scheduler_
     change_share(scheduler, share, -1);
 }
 
+void scheduler_node_deployments(const struct scheduler *scheduler, const char *node,
+                                void (*visit)(void *argument, const char *deployment),
+                                void *argument)
+{
+    const struct column_node *column = scheduler_node(scheduler, node);
+    for (const struct tally *tally = column ? column->tallies : NULL; tally; tally = tally->next)
+        visit(argument, tally->deployment);
+}
+
 struct node_amounts scheduler_allocated(const struct scheduler *scheduler, const char *node,
                                         int64_t *containers)
 {
