@@ -75,6 +75,13 @@ static void created(void *argument, orch_status status, const struct error *erro
         return;
     }
     snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", runtime_id);
+    if (unit->intent != ASSIGNED_RUN) { /* no longer wanted: it is not started any more */
+        unit = call_over(note);
+        unit_set(unit, UNIT_NEW, "", "");
+        unit_look(unit);
+        call_pump(agent);
+        return;
+    }
     note->pending.call =
         runtime_start(agent->runtime, unit->runtime_id,
                       loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, started, note);

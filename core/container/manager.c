@@ -177,14 +177,17 @@ struct container container_edit(const struct container *container)
     return copy;
 }
 
-void container_manager_stop(struct container_manager *manager, struct txn *txn,
+bool container_manager_stop(struct container_manager *manager, struct txn *txn,
                             const struct container *container, const char *reason)
 {
-    (void)manager;
-    struct container copy = container_edit(container);
+    const struct container *head = find(manager, STATE_HEAD, container->id);
+    if (!head || head->intent == INTENT_STOP)
+        return false;
+    struct container copy = container_edit(head); /* what is on its way to it is kept */
     copy.intent = INTENT_STOP;
     copy.stop_reason = reason;
     txn_put(txn, record_create(&container_kind, &copy));
+    return true;
 }
 
 void container_manager_drained(struct container_manager *manager, const char *id)
@@ -228,6 +231,7 @@ struct command {
     struct container_manager *manager;
     write_done *done;
     void *argument;
+    bool changed;
     char id[80];
 };
 
@@ -235,7 +239,8 @@ static void command_done(void *argument, const struct error *error)
 {
     struct command *command = argument;
     const struct container *container = container_manager_find(command->manager, command->id);
-    struct write_result result = {.record = container ? &container->record : NULL, .changed = true};
+    struct write_result result = {.record = container ? &container->record : NULL,
+                                  .changed = command->changed};
     command->done(command->argument, error, error ? NULL : &result);
     free(command);
 }
@@ -258,7 +263,8 @@ static void submit(struct container_manager *manager, struct txn *txn, const cha
                    write_done *done, void *argument)
 {
     struct command *command = memory_alloc(sizeof *command);
-    *command = (struct command){.manager = manager, .done = done, .argument = argument};
+    *command = (struct command){
+        .manager = manager, .done = done, .argument = argument, .changed = !txn_is_empty(txn)};
     snprintf(command->id, sizeof command->id, "%s", id);
     txn_submit(txn, command_done, command);
 }

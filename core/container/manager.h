@@ -43,8 +43,10 @@ void container_manager_report(struct container_manager *manager, const char *nod
                               const struct report *report);
 /* The node is lost (true) or back. */
 void container_manager_node_lost(struct container_manager *manager, const char *node, bool lost);
-/* Puts the end of `container` into the transaction: intent STOP. */
-void container_manager_stop(struct container_manager *manager, struct txn *txn,
+/* Puts the end of `container` into the transaction: intent STOP. False: it is on its way out
+ * already.
+ */
+bool container_manager_stop(struct container_manager *manager, struct txn *txn,
                             const struct container *container, const char *reason);
 /* May the agent be told to stop it? The service manager says so once every proxy has let go. */
 void container_manager_drained(struct container_manager *manager, const char *id);

@@ -194,9 +194,12 @@ static void placed(void *argument, struct schedule_plan *plan)
     struct placing *placing = argument;
     struct deployment_manager *manager = placing->manager;
     const struct deployment *deployment = deployment_manager_find(manager, placing->name);
+    const struct deployment *head = deployment_head(manager, placing->name);
     struct track *track = deployment_track(manager, placing->name);
+    /* Nothing is made after a change that does not want it, also one still on its way. */
     if (deployment && track && strcmp(track->uid, placing->uid) == 0 &&
-        deployment->revision == placing->revision && !deployment->deleting)
+        deployment->revision == placing->revision && head && !head->deleting &&
+        head->revision == placing->revision)
         take_plan(placing, plan, deployment, track);
     else
         release(manager, placing->name, true);

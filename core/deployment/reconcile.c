@@ -78,7 +78,8 @@ static void stop(struct deployment_manager *manager, struct txn *txn,
                  const struct container *container, const char *reason)
 {
     char object[96];
-    container_manager_stop(manager->config.containers, txn, container, reason);
+    if (!container_manager_stop(manager->config.containers, txn, container, reason))
+        return;
     snprintf(object, sizeof object, "containers/%s", container->id);
     txn_event(txn, EVENT_NORMAL, "Stopping", object, "%s: it drains, then stops", reason);
 }
@@ -125,6 +126,14 @@ static void stop_surplus(struct deployment_manager *manager, struct txn *txn,
         stop(manager, txn, victims[i].container, "ScaledDown");
 }
 
+/* Its node was deleted: nobody will end it. */
+static void forget(struct deployment_manager *manager, struct txn *txn,
+                   const struct container *container)
+{
+    if (state_find(manager->state, STATE_HEAD, &container->record))
+        txn_delete(txn, &container->record);
+}
+
 /* Records that hold nothing any more: failed ones of old revisions, lost ones that were replaced.
  */
 static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
@@ -135,7 +144,7 @@ static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
     while ((container =
                 container_manager_next(manager->config.containers, deployment->name, container))) {
         if (!node_registry_find(manager->config.nodes, container->node)) {
-            txn_delete(txn, &container->record); /* its node was deleted: nobody will end it */
+            forget(manager, txn, container);
             continue;
         }
         if (container->intent == INTENT_STOP || census_is_live(manager, container))
@@ -242,7 +251,8 @@ static void note_complete(struct deployment_manager *manager, struct txn *txn,
 {
     const struct deployment *deployment = census->deployment;
     char object[96];
-    (void)manager;
+    if (deployment_head(manager, deployment->name) != deployment)
+        return; /* a user's change is on its way: it is not written over */
     if (census->desired != census->current || census->desired != census->updated ||
         census->desired != census->available ||
         deployment->complete_revision == deployment->revision)
@@ -264,7 +274,8 @@ static bool roll_back(struct deployment_manager *manager, struct track *track, s
     char object[96], cause[48], message[192];
     if (!track->deadline_passed || !deployment->rollout.auto_rollback || deployment->paused ||
         !deployment->complete_revision || deployment->complete_revision == deployment->revision ||
-        deployment->rolled_back_in_force)
+        deployment->rolled_back_in_force ||
+        deployment_head(manager, deployment->name) != deployment)
         return false;
     const struct revision *last =
         deployment_manager_revision(manager, deployment, deployment->complete_revision);
