@@ -335,6 +335,7 @@ static void take_over(void *argument)
     trace('X', "%s takes over", next->process.name);
     if (draw(STREAM_PROCESS, 2))
         stop_process(&old->process, FAULT_SERVER_STOP);
+    loop_timer_stop(&ending);
     loop_timer_init(&ending, world.loop, "old server", kill_old, old);
     loop_timer_start(&ending, draw_between(STREAM_PROCESS, NS_PER_SECOND, 40 * NS_PER_SECOND));
     server_start(next);

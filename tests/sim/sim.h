@@ -242,6 +242,8 @@ struct true_container {
     int64_t slot, revision, incarnation, restarts;
     bool stopping, failed, gone, has_liveness;
     uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
+    bool ready; /* in the last report that reached the leader */
+    uint64_t ready_changed_ns;
     uint32_t starts;             /* in the engines */
     uint64_t start_times_ns[16]; /* a ring */
     int64_t cpu_millis, memory_bytes;
@@ -405,6 +407,8 @@ void store_init(void);
 
 /* truth.c: what became durable, judged */
 void truth_init(void);
+struct report;
+void truth_report(const char *node, const struct report *report); /* as it reaches the leader */
 void truth_apply(struct server_process *server, const struct orch_store_txn *txn);
 struct true_container *true_container(const char *id);
 struct true_deployment *true_deployment(const char *name);

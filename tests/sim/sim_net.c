@@ -123,6 +123,7 @@ static void note_heard(struct flow *flow, const char *json, size_t length)
     if (!schema_read_stored(&message_type, json, length, &arena, &message, &error) ||
         !message.report)
         return;
+    truth_report(host->name, message.report);
     flow->full_seen = flow->full_seen || message.report->full;
     if (message.report->proxy_gone || !flow->full_seen)
         host->steady_since_ns = 0;

@@ -392,12 +392,12 @@ static void come_up(void *argument)
 {
     struct host *host = argument;
     struct sim_proxy *proxy = &host->proxy;
-    arm_trouble(host);
     if (!process_runs(&host->process)) { /* its agent starts it: when there is one */
         loop_timer_init(&proxy->restart, world.loop, "proxy up", come_up, host);
         loop_timer_start(&proxy->restart, NS_PER_SECOND / 2);
         return;
     }
+    arm_trouble(host);
     proxy->up = true;
     proxy->up_since_ns = now_ns();
     trace('P', "the proxy of %s is up", host->name);

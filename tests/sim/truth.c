@@ -1,4 +1,5 @@
 /* What became durable, kept beside the server's own state and judged as it comes. */
+#include "node/messages.h"
 #include "sim.h"
 #include "store/event.h"
 
@@ -225,20 +226,6 @@ static void judge_room(const struct true_container *fresh)
           fresh->node, (long long)cpu, (long long)memory);
 }
 
-/* Is a replica believed to serve: running, said to be ready, and active in every proxy that has
- * been steady since it came up? */
-static bool is_serving(const struct true_container *container, const char **why)
-{
-    struct cell *cell = NULL;
-    for (uint32_t i = 0; i < world.options.hosts && !cell; i++)
-        cell = engine_cell_of(&world.hosts[i], container->id);
-    *why = "is not running";
-    if (!cell)
-        return false;
-    *why = "has not been ready";
-    return now_ns() >= cell->app.ready_at_ns;
-}
-
 static bool is_in_tables(const struct true_container *container)
 {
     for (uint32_t i = 0; i < world.options.hosts; i++) {
@@ -266,36 +253,77 @@ static bool is_served(const char *deployment)
     return false;
 }
 
-/* An old one that serves may go in a rollout only when enough others serve. A replica that went
- * down in the last moments is forgiven: its word may still be on its way. */
+/* Has its readiness been known long enough to be what was decided on? */
+static bool was_ready(const struct true_container *container)
+{
+    return container->ready && now_ns() - container->ready_changed_ns > DECISION_NS / 2;
+}
+
+static bool may_have_been_ready(const struct true_container *container)
+{
+    return container->ready || (container->ready_changed_ns &&
+                                now_ns() - container->ready_changed_ns < DECISION_NS);
+}
+
+/* An old one that serves may go in a rollout only when enough others serve: said to be ready, and
+ * in the tables of all proxies that count. */
 static void judge_replaced(const struct true_container *victim)
 {
     struct true_deployment *deployment = true_deployment(victim->deployment);
     struct true_container *other, *next;
-    const char *why = "";
     int64_t serving = 0;
     char missing[120] = "";
-    if (!deployment || deployment->global || deployment->fixed_port || !is_serving(victim, &why))
+    if (!deployment || deployment->global || deployment->fixed_port || !was_ready(victim) ||
+        !counts(victim))
         return;
     bool served = is_served(victim->deployment);
     HASH_ITER(hh, world.truth.containers, other, next)
     {
-        if (other == victim || !counts(other) || strcmp(other->deployment, victim->deployment) != 0)
+        if (other == victim || other->gone || other->stopping || other->failed ||
+            strcmp(other->deployment, victim->deployment) != 0)
             continue;
-        bool good = is_serving(other, &why) && (!served || is_in_tables(other));
-        bool fell = false; /* it ran until a moment ago */
-        for (uint32_t i = 0; i < world.options.hosts && !good; i++)
-            for (struct cell *cell = world.hosts[i].engine.cells; cell; cell = cell->next)
-                fell = fell || (strcmp(cell->record, other->id) == 0 && cell->finished_ns &&
-                                cell->finished_ns + DECISION_NS > now_ns());
-        serving += good || fell;
-        if (!good && !fell)
-            snprintf(missing, sizeof missing, "%s %s", other->id, why);
+        bool good = may_have_been_ready(other) && (!served || is_in_tables(other));
+        serving += good;
+        if (!good)
+            snprintf(missing, sizeof missing, "not %s", other->id);
     }
     int64_t desired = least_desired(deployment);
     int64_t least = desired - amount_of(deployment->unavailable, desired, false);
-    CHECK(I12_UNAVAILABLE, serving >= least, "%s goes: %lld others serve, %lld must (%s)",
+    CHECK(I12_UNAVAILABLE, serving >= least, "%s goes: %lld others serve, %lld must; %s",
           victim->id, (long long)serving, (long long)least, missing);
+}
+
+static void set_ready(struct true_container *container, bool ready)
+{
+    if (container->ready == ready)
+        return;
+    container->ready = ready;
+    container->ready_changed_ns = now_ns();
+}
+
+static bool names(const struct report *report, const char *id)
+{
+    for (uint32_t i = 0; i < report->containers.count; i++)
+        if (strcmp(LIST_AT(report->containers, struct reported_container, i)->id, id) == 0)
+            return true;
+    return false;
+}
+
+void truth_report(const char *node, const struct report *report)
+{
+    struct true_container *container, *next;
+    for (uint32_t i = 0; i < report->containers.count; i++) {
+        const struct reported_container *said =
+            LIST_AT(report->containers, struct reported_container, i);
+        container = true_container(said->id);
+        if (container && strcmp(container->node, node) == 0)
+            set_ready(container, said->ready);
+    }
+    HASH_ITER(hh, world.truth.containers, container, next)
+    {
+        if (report->full && strcmp(container->node, node) == 0 && !names(report, container->id))
+            set_ready(container, false);
+    }
 }
 
 /* A node that says its engine is away gets nothing new. */
