@@ -28,7 +28,7 @@ struct loop {
     struct random_source random;
     struct random_seeded seeded;
     struct queue posted; /* of loop_task, unbounded: each task is its poster's memory */
-    pthread_t thread;
+    _Atomic pthread_t thread; /* that runs it; asked for by any */
     atomic_bool running, stop;
     struct loop_slice *slices, *slices_last;
     pthread_mutex_t lag_lock;

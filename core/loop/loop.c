@@ -20,7 +20,7 @@ void loop_init(struct loop *loop, const struct loop_ops *ops)
     loop->ops = ops;
     queue_init(&loop->posted, SIZE_MAX);
     pthread_mutex_init(&loop->lag_lock, NULL);
-    loop->thread = pthread_self();
+    atomic_init(&loop->thread, pthread_self());
 }
 
 void loop_finish(struct loop *loop)
@@ -38,7 +38,7 @@ void loop_destroy(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-    loop->thread = pthread_self();
+    atomic_store(&loop->thread, pthread_self());
     atomic_store(&loop->running, true);
     loop->ops->run(loop);
     atomic_store(&loop->running, false);
@@ -78,7 +78,7 @@ struct random_source loop_random_source(struct loop *loop)
 
 bool loop_is_current(struct loop *loop)
 {
-    return pthread_equal(loop->thread, pthread_self());
+    return pthread_equal(atomic_load(&loop->thread), pthread_self());
 }
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, const char *name,

@@ -38,7 +38,9 @@ static void turn_begins(struct ev_loop *ev, ev_check *watcher, int events)
     struct real_loop *real = watcher->data;
     (void)ev;
     real->loop.now_ns = loop_clock_ns();
+    pthread_mutex_lock(&real->loop.lag_lock);
     real->loop.lag.turns++;
+    pthread_mutex_unlock(&real->loop.lag_lock);
 }
 
 static void woken(struct ev_loop *ev, ev_async *watcher, int events)
