@@ -25,6 +25,10 @@ static size_t hold; /* 1: `data` owes everything */
 static void setup(void)
 {
     static const struct plugin_service *const services[] = {&host_ops_service};
+    ends = cancels = resumes = 0;
+    last_status = 0;
+    last_message[0] = received[0] = 0;
+    hold = 0;
     loop = loop_create_virtual(7, 0);
     table = op_table_create(loop);
     environment = (struct plugin_environment){.product = "test",
