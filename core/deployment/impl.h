@@ -29,6 +29,7 @@ struct track {
     int64_t settled_desired; /* how many were available when it was last complete */
     bool deadline_passed;
     uint64_t seq;            /* of the latest change to anything counted */
+    uint64_t cause_event;    /* what its controller acts upon; 0: what it sees itself */
     struct loop_timer timer; /* minReady, deadline, drain deadline: look again */
 };
 struct deployment_manager {
@@ -87,6 +88,6 @@ void deployment_new_revision(struct deployment_manager *manager, struct txn *txn
 /* May it run on that node, by everything but room? */
 bool deployment_node_eligible(struct deployment_manager *manager,
                               const struct deployment *deployment, const struct node *node);
-struct origin deployment_origin(void);
+struct origin deployment_origin(const struct track *track);
 
 #endif

@@ -1,13 +1,14 @@
 #include "deployment/impl.h"
 #include "base/clock.h"
+#include "store/event.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct origin deployment_origin(void)
+struct origin deployment_origin(const struct track *track)
 {
-    return (struct origin){.by = "controller/deployment"};
+    return (struct origin){.by = "controller/deployment", .cause_event = track->cause_event};
 }
 
 static void look_again(void *argument)
@@ -114,10 +115,23 @@ static void full_pass(void *argument)
     loop_timer_start(&manager->full_pass, interval ? interval : 30 * NS_PER_SECOND);
 }
 
+/* What a user asked for is what the controller acts upon from now on. */
+static void take_cause(struct deployment_manager *manager, const struct event *event)
+{
+    static const char kind[] = "deployments/";
+    if (!event->cause_request || !text_starts_with(event->object, kind))
+        return;
+    struct track *track = deployment_track(manager, event->object + sizeof kind - 1);
+    if (track)
+        track->cause_event = event->record.seq;
+}
+
 static void record_changed(void *argument, const struct record *before, const struct record *after)
 {
     struct deployment_manager *manager = argument;
     const struct record *any = after ? after : before;
+    if (any->kind->id == KIND_EVENT && after)
+        take_cause(manager, (const struct event *)after);
     if (any->kind->id == KIND_REVISION) {
         deployment_manager_touch(manager, ((const struct revision *)any)->deployment);
         return;

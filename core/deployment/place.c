@@ -153,7 +153,7 @@ static void take_plan(struct placing *placing, struct schedule_plan *plan,
                                .placement = &deployment->placement,
                                .template = &deployment->template,
                                .count = 1};
-    struct txn *txn = txn_begin(manager->state, deployment_origin());
+    struct txn *txn = txn_begin(manager->state, deployment_origin(track));
     int64_t *chosen = memory_alloc(plan->count * sizeof *chosen), slot = 0;
     CLEANUP(arena_finish) struct arena arena = {0};
     struct census census;

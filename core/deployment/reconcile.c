@@ -324,7 +324,7 @@ static void act(struct deployment_manager *manager, struct track *track,
 {
     const struct deployment *deployment = census->deployment;
     struct bounds bounds = rollout_bounds(deployment, census->desired);
-    struct txn *txn = txn_begin(manager->state, deployment_origin());
+    struct txn *txn = txn_begin(manager->state, deployment_origin(track));
     bool rolling = census->updated < census->current;
     int64_t most = census->desired + (rolling && !deployment->paused ? bounds.surge : 0);
     if (deployment->deleting) {
@@ -366,6 +366,8 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
     arm_timer(manager, track, &census);
     act(manager, track, &census, &arena);
     uint8_t phase = census_phase(&census, track);
+    if (phase == PHASE_COMPLETE)
+        track->cause_event = 0;
     if (phase != track->phase) {
         track->phase = phase;
         track->phase_since_ms = loop_wall_ms(manager->loop);
