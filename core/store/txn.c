@@ -8,10 +8,9 @@
 
 static void mark_request(struct txn *txn, const struct origin *origin)
 {
-    struct idempotency_record marker = {
-        .record.created_at_ms = loop_wall_ms(txn->state->loop),
-        .key = origin->idempotency_key,
-        .hash = origin->idempotency_hash};
+    struct idempotency_record marker = {.record.created_at_ms = loop_wall_ms(txn->state->loop),
+                                        .key = origin->idempotency_key,
+                                        .hash = origin->idempotency_hash};
     txn_put(txn, record_create(&idempotency_kind, &marker));
 }
 
