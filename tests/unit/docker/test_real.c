@@ -1,6 +1,7 @@
 /* The same against a real engine: with-dockerd starts one. */
 #include "unit/docker/rig.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +192,28 @@ Test(docker_real, what_can_not_be_pulled_and_what_can_not_be_run)
     cr_assert_lt(do_start(id), 0);
     cr_assert(strstr(last.message, "no such file"), "%s", last.message);
     cr_assert_eq(do_remove(id), ORCH_OK);
+}
+
+Test(docker_real, an_engine_that_hangs_is_given_up_and_found_again)
+{
+    const char *word = getenv("DOCKERD_PID");
+    char id[72];
+    if (!word)
+        cr_skip_test("DOCKERD_PID is not set: nothing to stop");
+    pid_t pid = (pid_t)atoi(word);
+    make("orch-real-7", "sleep 60", id);
+    cr_assert_eq(kill(pid, SIGSTOP), 0);
+    rig_deadline_ms = 300;
+    (void)do_start(id); /* may still have been quicker than the signal */
+    orch_status listed = do_list();
+    rig_deadline_ms = 0;
+    orch_status asked = do_info(); /* by now a ping, which has 2 s */
+    cr_assert_eq(kill(pid, SIGCONT), 0);
+    cr_assert_eq(listed, ORCH_E_TIMEOUT, "%d", listed);
+    cr_assert_eq(asked, ORCH_E_TIMEOUT, "%d", asked);
+    const struct rig_view *view = view_of(id);
+    cr_assert(view && view->state == ORCH_CONTAINER_RUNNING, "it never noticed");
+    cr_assert_eq(do_remove(id), ORCH_OK, "%s", last.message);
 }
 
 static void print_stamp(const char *what, uint64_t begun)
