@@ -76,6 +76,7 @@ static void close_peer(struct peer *peer, bool reset)
     peer->fd = -1;
     buffer_give(peer->connection->worker, peer->out);
     peer->out = NULL;
+    bulk_end(peer);
 }
 
 static void leave_endpoint(struct connection *connection, uint32_t outcome)
@@ -349,6 +350,7 @@ void connection_finish(struct worker *worker)
         worker->spare = connection->all_next;
         free(connection);
     }
+    bulk_finish(worker);
     while (worker->buffers) {
         struct buffer *buffer = worker->buffers;
         worker->buffers = buffer->next;

@@ -8,6 +8,8 @@
 
 #include "proxy/worker.h"
 
+#include <sys/types.h>
+
 enum connection_state {
     CONNECTION_CONNECTING = 1,
     CONNECTION_RELAYING,
@@ -23,7 +25,9 @@ struct peer {
     struct connection *connection;
     struct peer *other;
     struct loop_io io;
-    struct buffer *out;
+    struct buffer *out;     /* what it would not take at once; or, of a bulk transfer, */
+    struct bulk_pipe *pipe; /* NULL: its bytes are copied */
+    size_t piped;           /* and still to be taken out of it */
     int fd;
     bool ended;    /* its FIN has been read */
     bool fin_sent; /* it has ours */
@@ -57,6 +61,13 @@ bool relay_is_quiet(const struct connection *connection);
 void refuse_begin(struct connection *connection);
 void refuse_ready(struct connection *connection, unsigned events);
 void refuse_late(struct connection *connection);
+
+/* bulk.c: towards a peer. */
+void bulk_begin(struct peer *to);   /* leaves `pipe` NULL when there is none to be had */
+void bulk_end(struct peer *to);     /* what is still in it is lost */
+ssize_t bulk_fill(struct peer *to); /* from the other peer; as recv */
+bool bulk_drain(struct peer *to);   /* as far as it goes; false: it takes nothing any more */
+void bulk_finish(struct worker *worker);
 
 struct buffer *buffer_take(struct worker *worker);
 void buffer_give(struct worker *worker, struct buffer *buffer);

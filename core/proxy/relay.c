@@ -12,13 +12,19 @@
 enum {
     READS_PER_TURN = 4, /* so that one fast connection does not starve the rest */
     SCRATCH_BYTES = sizeof(((struct buffer *)0)->bytes),
+    BULK_READS = 2, /* that come full in one turn: it is a transfer */
 };
 #define QUIET_NS NS_PER_SECOND
 
+static bool is_blocked(const struct peer *to)
+{
+    return to->out || to->piped;
+}
+
 static void watch(struct peer *peer)
 {
-    bool reads = !peer->ended && !peer->other->out && !peer->other->broken;
-    unsigned events = (reads ? LOOP_READ : 0u) | (peer->out ? LOOP_WRITE : 0u);
+    bool reads = !peer->ended && !is_blocked(peer->other) && !peer->other->broken;
+    unsigned events = (reads ? LOOP_READ : 0u) | (is_blocked(peer) ? LOOP_WRITE : 0u);
     if (events != peer->io.events)
         loop_io_set(&peer->io, peer->fd, events);
 }
@@ -50,7 +56,7 @@ static bool is_over(const struct connection *connection)
 /* False: the connection has gone. */
 static bool pass_fin(struct peer *to)
 {
-    if (to->other->ended && !to->out && !to->fin_sent && !to->broken) {
+    if (to->other->ended && !is_blocked(to) && !to->fin_sent && !to->broken) {
         to->fin_sent = true;
         (void)shutdown(to->fd, SHUT_WR);
     }
@@ -70,6 +76,7 @@ static bool sink_failed(struct peer *to)
     }
     buffer_give(to->connection->worker, to->out);
     to->out = NULL;
+    bulk_end(to);
     to->broken = true;
     if (!pass_fin(to))
         return false;
@@ -79,7 +86,23 @@ static bool sink_failed(struct peer *to)
 }
 
 /* False: the connection has gone. */
-static bool flush(struct peer *to)
+static bool unblocked(struct peer *to)
+{
+    if (!pass_fin(to))
+        return false;
+    watch(to);
+    watch(to->other);
+    return true;
+}
+
+static bool flush_pipe(struct peer *to)
+{
+    if (!bulk_drain(to))
+        return sink_failed(to);
+    return to->piped ? true : unblocked(to);
+}
+
+static bool flush_buffer(struct peer *to)
 {
     struct buffer *buffer = to->out;
     ssize_t sent = send(to->fd, buffer->bytes + buffer->at, buffer->end - buffer->at, MSG_NOSIGNAL);
@@ -90,14 +113,15 @@ static bool flush(struct peer *to)
         return true;
     buffer_give(to->connection->worker, buffer);
     to->out = NULL;
-    if (!pass_fin(to))
-        return false;
-    watch(to);
-    watch(to->other);
-    return true;
+    return unblocked(to);
 }
 
-/* False: the connection has gone. `keep` is set when not all of it was taken. */
+static bool flush(struct peer *to)
+{
+    return to->piped ? flush_pipe(to) : flush_buffer(to);
+}
+
+/* False: the connection has gone. `stop` is set when not all of it was taken. */
 static bool deliver(struct peer *to, const uint8_t *bytes, size_t count, bool *stop)
 {
     ssize_t sent = send(to->fd, bytes, count, MSG_NOSIGNAL);
@@ -122,30 +146,64 @@ static bool deliver(struct peer *to, const uint8_t *bytes, size_t count, bool *s
 static void ended(struct peer *from)
 {
     from->ended = true;
+    bulk_end(from->other);
     if (!pass_fin(from->other))
         return;
     watch(from);
+}
+
+static void read_failed(struct peer *from)
+{
+    if (has_failed())
+        failed(from);
+    else
+        bulk_end(from->other); /* nothing comes now: another may use the pipe */
+}
+
+/* Once a turn: it may be a whole pipe. */
+static void pump_bulk(struct peer *from)
+{
+    struct peer *to = from->other;
+    ssize_t count = bulk_fill(to);
+    if (count < 0) {
+        read_failed(from);
+    } else if (count == 0) {
+        ended(from);
+    } else if (!bulk_drain(to)) {
+        (void)sink_failed(to);
+    } else if (to->piped) {
+        watch(to);
+        watch(from);
+    } else if (count < SCRATCH_BYTES) {
+        bulk_end(to);
+    }
 }
 
 /* A short read has emptied the socket: asking again would only cost a call. */
 static void pump(struct peer *from)
 {
     struct worker *worker = from->connection->worker;
+    struct peer *to = from->other;
     bool stop = false;
     for (int i = 0; i < READS_PER_TURN && !stop; i++) {
+        if (to->pipe) {
+            pump_bulk(from);
+            return;
+        }
         ssize_t count = recv(from->fd, worker->scratch, SCRATCH_BYTES, 0);
         if (count < 0) {
-            if (has_failed())
-                failed(from);
+            read_failed(from);
             return;
         }
         if (count == 0) {
             ended(from);
             return;
         }
-        if (!deliver(from->other, worker->scratch, (size_t)count, &stop))
+        if (!deliver(to, worker->scratch, (size_t)count, &stop))
             return;
         stop = stop || count < SCRATCH_BYTES;
+        if (!stop && i + 1 == BULK_READS)
+            bulk_begin(to);
     }
 }
 
@@ -157,7 +215,7 @@ void relay_begin(struct connection *connection)
 
 void relay_ready(struct peer *peer, unsigned events)
 {
-    if ((events & LOOP_WRITE) && peer->out && !flush(peer))
+    if ((events & LOOP_WRITE) && is_blocked(peer) && !flush(peer))
         return;
     if ((events & LOOP_READ) && (peer->io.events & LOOP_READ))
         pump(peer);
@@ -166,5 +224,6 @@ void relay_ready(struct peer *peer, unsigned events)
 bool relay_is_quiet(const struct connection *connection)
 {
     uint64_t quiet_ns = loop_now_ns(connection->worker->loop) - connection->active_ns;
-    return quiet_ns >= QUIET_NS && !connection->client.out && !connection->server.out;
+    return quiet_ns >= QUIET_NS && !is_blocked(&connection->client) &&
+           !is_blocked(&connection->server);
 }

@@ -6,6 +6,7 @@
 #include "proxy/impl.h"
 
 struct buffer;
+struct bulk_pipe;
 
 /* A balancer's worker object. It outlives its service's use of it until the last pick is reported.
  */
@@ -61,7 +62,8 @@ struct worker {
 
     struct connection *all, *spare; /* spare: kept for the next */
     struct buffer *buffers;
-    uint32_t spare_count, buffer_count;
+    struct bulk_pipe *pipes;
+    uint32_t spare_count, buffer_count, pipe_count;
     uint8_t *scratch; /* what is read goes through here; nothing stays in it */
     uint64_t *tried;  /* bits of one pick */
     uint32_t tried_words;

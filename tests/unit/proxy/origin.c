@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -110,11 +111,22 @@ int bind_any(uint16_t *port)
     return fd;
 }
 
+/* Below the range that the kernel takes for other sockets, so that it stays free. */
 uint16_t free_port(void)
 {
-    uint16_t port;
-    close(bind_any(&port));
-    return port;
+    for (;;) {
+        struct sockaddr_in address = {.sin_family = AF_INET,
+                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        uint16_t port;
+        cr_assert_eq(getrandom(&port, sizeof port, 0), sizeof port);
+        port = (uint16_t)(15000 + port % 15000);
+        address.sin_port = htons(port);
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool is_free = bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+        close(fd);
+        if (is_free)
+            return port;
+    }
 }
 
 struct origin *origin_start(enum origin_kind kind, const char *name)

@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,44 @@ Test(proxy_traffic, waits_for_a_slow_reader_and_keeps_little_of_it)
     cr_assert_eq(at, ORIGIN_BYTES);
     unsigned long after = resident(proxy_feed_pid(rig.feed));
     cr_assert(after < before + 8192, "%lu KiB before, %lu after", before, after);
+    close(fd);
+}
+
+static void *send_much(void *argument)
+{
+    static uint8_t bytes[65536];
+    int fd = *(int *)argument;
+    for (uint64_t at = 0; at < ORIGIN_BYTES; at += sizeof bytes) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = pattern_at(at + i);
+        for (size_t sent = 0; sent < sizeof bytes;) {
+            ssize_t count = send(fd, bytes + sent, sizeof bytes - sent, MSG_NOSIGNAL);
+            if (count <= 0)
+                return NULL; /* too little will come back */
+            sent += (size_t)count;
+        }
+    }
+    shutdown(fd, SHUT_WR);
+    return NULL;
+}
+
+Test(proxy_traffic, moves_much_both_ways_at_once)
+{
+    struct origin *a = origin_start(ORIGIN_ECHO, "a");
+    static uint8_t bytes[65536];
+    uint64_t at = 0;
+    pthread_t sender;
+    rig_feed();
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}}, 1);
+    rig_publish();
+    int fd = client_connect(rig.port);
+    cr_assert_eq(pthread_create(&sender, NULL, send_much, &fd), 0);
+    for (ssize_t count; (count = recv(fd, bytes, sizeof bytes, 0)) > 0; at += (uint64_t)count)
+        for (ssize_t i = 0; i < count; i++)
+            if (bytes[i] != pattern_at(at + (uint64_t)i))
+                cr_assert_fail("byte %lu differs", at + (uint64_t)i);
+    cr_assert_eq(at, ORIGIN_BYTES);
+    pthread_join(sender, NULL);
     close(fd);
 }
 
