@@ -172,8 +172,8 @@ const struct container_status *container_manager_status(struct container_manager
 
 struct container container_edit(const struct container *container)
 {
-    struct container copy = *container;
-    atomic_init(&copy.record.references, 0);
+    struct container copy;
+    record_copy_fields(&container->record, &copy, sizeof copy);
     return copy;
 }
 

@@ -40,8 +40,8 @@ static void submit(struct deployment_manager *manager, struct txn *txn, const ch
 
 struct deployment deployment_edit(const struct deployment *deployment)
 {
-    struct deployment copy = *deployment;
-    atomic_init(&copy.record.references, 0);
+    struct deployment copy;
+    record_copy_fields(&deployment->record, &copy, sizeof copy);
     return copy;
 }
 

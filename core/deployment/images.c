@@ -37,8 +37,8 @@ static void pin(struct deployment_manager *manager, struct txn *txn,
     if (!revision || !image->image_pinned || !(revision = revision_head(manager, revision)) ||
         revision->image_pinned)
         return;
-    struct revision edited = *revision;
-    atomic_init(&edited.record.references, 0);
+    struct revision edited;
+    record_copy_fields(&revision->record, &edited, sizeof edited);
     edited.image_pinned = image->image_pinned;
     edited.image_digest = image->image_digest;
     txn_put(txn, record_create(&revision_kind, &edited));

@@ -55,7 +55,6 @@ static void put(struct node_registry *registry, struct txn *txn, struct node *ed
                 const char *reason, const char *verb, const char *message)
 {
     char object[96];
-    atomic_init(&edited->record.references, 0);
     edited->record.version++;
     edited->record.updated_at_ms = loop_wall_ms(registry->loop);
     txn_put(txn, record_create(&node_kind, edited));
@@ -86,7 +85,8 @@ bool node_registry_patch(struct node_registry *registry, const char *name,
         return false;
     struct txn *txn = txn_begin(registry->state, request->origin);
     if (!same_labels(&node->labels, labels)) {
-        struct node edited = *node;
+        struct node edited;
+        record_copy_fields(&node->record, &edited, sizeof edited);
         edited.labels = *labels;
         put(registry, txn, &edited, "NodeLabelled", "patch", "its labels changed");
     }
@@ -103,7 +103,8 @@ bool node_registry_set_schedulable(struct node_registry *registry, const char *n
         return false;
     struct txn *txn = txn_begin(registry->state, request->origin);
     if (node->schedulable != schedulable || (schedulable && node->draining)) {
-        struct node edited = *node;
+        struct node edited;
+        record_copy_fields(&node->record, &edited, sizeof edited);
         edited.schedulable = schedulable;
         if (schedulable) {
             edited.draining = false;
@@ -126,7 +127,8 @@ bool node_registry_drain(struct node_registry *registry, const char *name, uint6
         return false;
     struct txn *txn = txn_begin(registry->state, request->origin);
     if (!node->draining) {
-        struct node edited = *node;
+        struct node edited;
+        record_copy_fields(&node->record, &edited, sizeof edited);
         edited.schedulable = false;
         edited.draining = true;
         edited.drain_deadline_ms =

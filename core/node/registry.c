@@ -204,8 +204,9 @@ static void register_node(struct node_registry *registry, const struct node *sai
     char uid[ID_UID_BYTES], object[96];
     if (existing && same_facts(existing, said))
         return;
-    struct node edited = existing ? *existing : *said;
-    atomic_init(&edited.record.references, 0);
+    struct node edited = *said;
+    if (existing)
+        record_copy_fields(&existing->record, &edited, sizeof edited);
     edited.address = said->address;
     edited.capacity = said->capacity;
     edited.reserved = said->reserved;

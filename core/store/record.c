@@ -1,6 +1,7 @@
 #include "store/record.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct record *record_take_reference(const struct record *record)
 {
@@ -14,6 +15,19 @@ void record_release(const struct record *record)
     struct record *counted = (struct record *)record;
     if (counted && atomic_fetch_sub_explicit(&counted->references, 1, memory_order_acq_rel) == 1)
         free(counted);
+}
+
+void record_copy_fields(const struct record *from, void *to, size_t bytes)
+{
+    struct record *copy = to;
+    *copy = (struct record){.kind = from->kind,
+                            .uid = from->uid,
+                            .seq = from->seq,
+                            .version = from->version,
+                            .created_at_ms = from->created_at_ms,
+                            .updated_at_ms = from->updated_at_ms,
+                            .bytes = from->bytes};
+    memcpy(copy + 1, from + 1, bytes - sizeof *copy);
 }
 
 struct record *record_create(const struct record_kind *kind, const void *filled)

@@ -76,6 +76,9 @@ struct record_kind {
 
 struct record *record_take_reference(const struct record *record); /* [any] returns it */
 void record_release(const struct record *record);                  /* [any] NULL is fine */
+/* The fields of a record, as a start for another version or to be shown: all but its count, which
+ * other threads change meanwhile. `bytes`: of the struct. [any] */
+void record_copy_fields(const struct record *from, void *to, size_t bytes);
 /* A packed record (one block) from a filled struct of kind->type->size bytes; one reference. */
 struct record *record_create(const struct record_kind *kind, const void *filled);
 

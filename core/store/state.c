@@ -125,7 +125,8 @@ void state_raise_bound(struct state *state)
     state->raising_bound = true;
     struct meta probe = {.record.kind = &meta_kind};
     const struct meta *old = (const struct meta *)state_find(state, STATE_HEAD, &probe.record);
-    struct meta meta = *old;
+    struct meta meta;
+    record_copy_fields(&old->record, &meta, sizeof meta);
     meta.seq_bound = (int64_t)state->seq + SEQ_STEP;
     struct txn *txn = txn_begin(state, (struct origin){.by = "state"});
     txn_put(txn, record_create(&meta_kind, &meta));

@@ -95,8 +95,8 @@ static void write_deployment(const struct record *record, const void *soft, stru
 {
     const struct deployment_status *status = soft;
     struct deployment_shown shown = {
-        .deployment = *deployment_of(record),
         .status = {.status = *status, .reason = status->reason, .message = status->message}};
+    record_copy_fields(record, &shown.deployment, sizeof shown.deployment);
     shown.deployment.record.seq = seq(record, soft);
     schema_write(&deployment_shown_type, &shown, SCHEMA_SHOWN, out);
 }

@@ -93,7 +93,8 @@ static void write_event(const struct record *record, const void *soft, struct te
     CLEANUP(text_finish) struct text cause = {0};
     (void)soft;
     write_cause(event_of(record), &cause);
-    const struct event_shown shown = {.event = *event_of(record), .cause = text_string(&cause)};
+    struct event_shown shown = {.cause = text_string(&cause)};
+    record_copy_fields(record, &shown.event, sizeof shown.event);
     schema_write(&event_shown_type, &shown, SCHEMA_SHOWN, out);
 }
 

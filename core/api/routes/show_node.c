@@ -92,11 +92,11 @@ static const struct record *find(const struct api_parts *parts, const char *name
 static void write_node(const struct record *record, const void *soft, struct text *out)
 {
     const struct node_status *status = soft;
-    struct node_shown shown = {.node = *node_of(record),
-                               .state = status->state,
+    struct node_shown shown = {.state = status->state,
                                .allocated = status->allocated,
                                .containers = status->containers,
                                .last_heartbeat_ms = status->last_heartbeat_ms};
+    record_copy_fields(record, &shown.node, sizeof shown.node);
     shown.node.record.seq = seq(record, soft);
     schema_write(&node_shown_type, &shown, SCHEMA_SHOWN, out);
 }

@@ -141,11 +141,11 @@ static void write_service(const struct record *record, const void *from, struct 
 {
     const struct service_soft *soft = from;
     struct service_shown shown = {
-        .service = *service_of_record(record),
         .status = {.endpoints = soft->status.endpoints,
                    .ready = soft->status.ready,
                    .draining = soft->status.draining,
                    .listeners = {.items = soft->listeners, .count = soft->listener_count}}};
+    record_copy_fields(record, &shown.service, sizeof shown.service);
     shown.service.record.seq = seq(record, from);
     schema_write(&service_shown_type, &shown, SCHEMA_SHOWN, out);
 }
