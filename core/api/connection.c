@@ -113,6 +113,7 @@ static void closed(struct connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     api->connection_count--;
+    api->run_again = true;
     count_address(api, connection->address, false);
     free(connection);
 }

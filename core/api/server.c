@@ -46,8 +46,11 @@ static void run_daemon(struct api *api)
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     if (!api->daemon)
         return;
+    api->run_again = false;
     MHD_run(api->daemon);
-    if (MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
+    if (api->run_again)
+        loop_timer_start(&api->run_timer, 0);
+    else if (MHD_get_timeout(api->daemon, &timeout_ms) == MHD_YES)
         loop_timer_start(&api->run_timer, timeout_ms * NS_PER_MS);
     else
         loop_timer_stop(&api->run_timer);

@@ -258,7 +258,8 @@ static void produce(void *argument, size_t room)
         if (taken < length)
             return;
     }
-    rig_stream.ended = true;
+    if (rig_stream.stays)
+        return;
     stream_end(rig_stream.stream, rig_stream.complete);
 }
 

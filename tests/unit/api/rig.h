@@ -66,8 +66,8 @@ void rig_release_held(void);
 extern struct rig_stream { /* GET /api/v1/test/stream */
     pthread_mutex_t lock;
     struct stream *stream;
-    size_t written, limit; /* bytes; limit: then it ends */
-    bool complete, gone, ended;
+    size_t written, limit;      /* bytes; limit: then it ends */
+    bool complete, gone, stays; /* stays: it is silent then, and does not end */
 } rig_stream;
 
 #endif

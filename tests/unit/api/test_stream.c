@@ -76,17 +76,49 @@ Test(stream, a_client_that_does_not_read_stops_the_producer)
     cr_expect(hears_gone());
 }
 
+static void read_first(int fd)
+{
+    char block[512];
+    cr_assert(recv(fd, block, sizeof block, 0) > 0);
+}
+
+static void end_stream(void *argument)
+{
+    (void)argument;
+    stream_end(rig_stream.stream, true);
+}
+
 Test(stream, a_client_that_goes_away_is_heard_of_in_silence)
 {
+    rig_stream.stays = true;
     int fd = begin(100, true);
-    rig_stop();
+    read_first(fd);
+    cr_expect_not(rig_stream.gone);
     close(fd);
-    rig_stream = (struct rig_stream){.lock = PTHREAD_MUTEX_INITIALIZER};
+    cr_expect(hears_gone());
+}
+
+Test(stream, what_ends_after_a_silence_ends_well)
+{
+    rig_stream.stays = true;
+    int fd = begin(100, true);
+    char block[1024];
+    size_t length = 0;
+    while (!memmem(block, length, "6789\r\n", 6)) {
+        ssize_t got = recv(fd, block + length, sizeof block - length, 0);
+        cr_assert(got > 0);
+        length += (size_t)got;
+    }
+    rig_call(end_stream, NULL);
+    ssize_t got = recv(fd, block, sizeof block, 0);
+    cr_expect(got >= 5 && memcmp(block, "0\r\n\r\n", 5) == 0);
+    close(fd);
 }
 
 Test(stream, the_end_of_the_server_ends_it)
 {
     int fd = begin(200 * 1024 * 1024, true);
+    read_first(fd);
     rig_stop();
     cr_expect(rig_stream.gone);
     close(fd);
