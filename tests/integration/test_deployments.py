@@ -113,7 +113,8 @@ def test_a_paused_deployment_rolls_out_nothing_until_it_is_resumed(api, name):
                "the old image")
     api.post(f"/deployments/{name}/resume").check(200)
     wait_complete(api, name)
-    assert {item["image"] for item in containers(api, name)} == {"app/web:2"}
+    eventually(lambda: {item["image"] for item in containers(api, name)} == {"app/web:2"},
+               what="only the new image")
 
 
 def test_a_global_deployment_has_one_container_on_each_node(api, name):
