@@ -20,6 +20,7 @@ struct loop_ops {
     void (*io_set)(struct loop_io *io, int fd, unsigned events);
     void (*slices_wanted)(struct loop *loop, bool wanted);
     bool (*offload)(struct loop *loop, struct loop_job *job);
+    void (*abandon)(struct loop *loop, const struct loop_job *job); /* NULL: nothing to do */
 };
 
 struct loop {
@@ -27,7 +28,7 @@ struct loop {
     uint64_t now_ns;
     struct random_source random;
     struct random_seeded seeded;
-    struct queue posted; /* of loop_task, unbounded: each task is its poster's memory */
+    struct queue posted;      /* of loop_task, unbounded: each task is its poster's memory */
     _Atomic pthread_t thread; /* that runs it; asked for by any */
     atomic_bool running, stop;
     struct loop_slice *slices, *slices_last;
@@ -48,5 +49,6 @@ struct pool;
 struct pool *pool_create(unsigned threads);
 void pool_destroy(struct pool *pool);
 bool pool_submit(struct pool *pool, struct loop_job *job);
+void pool_abandon(struct pool *pool, const struct loop_job *job);
 
 #endif

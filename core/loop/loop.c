@@ -231,6 +231,12 @@ bool loop_offload(struct loop *loop, struct loop_job *job)
     return loop->ops->offload(loop, job);
 }
 
+void loop_abandon(struct loop *loop, const struct loop_job *job)
+{
+    if (loop->ops->abandon)
+        loop->ops->abandon(loop, job);
+}
+
 struct loop_lane {
     struct loop *loop;
     struct pool *pool; /* NULL on a virtual loop, which has no threads: there */

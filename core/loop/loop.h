@@ -112,6 +112,9 @@ struct loop_job {
     struct loop *loop;
 };
 bool loop_offload(struct loop *loop, struct loop_job *job);
+/* Its work does not come back: its thread is given up, another takes its place. If it comes back
+ * after all, `done` runs then, unless the loop is gone. */
+void loop_abandon(struct loop *loop, const struct loop_job *job);
 
 /* A lane: a thread of its own for blocking work that must not wait behind the pool's; one job at a
  * time, in order. On a virtual loop it is like loop_offload, in order. */

@@ -136,6 +136,12 @@ static bool offload(struct loop *loop, struct loop_job *job)
     return real->pool && pool_submit(real->pool, job);
 }
 
+static void abandon(struct loop *loop, const struct loop_job *job)
+{
+    if (real_of(loop)->pool)
+        pool_abandon(real_of(loop)->pool, job);
+}
+
 static int64_t wall_ms(struct loop *loop)
 {
     (void)loop;
@@ -180,7 +186,8 @@ static const struct loop_ops real_ops = {.threads = true,
                                          .timer_stop = timer_stop,
                                          .io_set = io_set,
                                          .slices_wanted = slices_wanted,
-                                         .offload = offload};
+                                         .offload = offload,
+                                         .abandon = abandon};
 
 struct loop *loop_create_real(struct error *error)
 {

@@ -214,11 +214,12 @@ void scheduler_destroy(struct scheduler *scheduler)
     if (!scheduler)
         return;
     while (scheduler->plugins) {
-        struct plugin *next = scheduler->plugins->next;
-        if (!scheduler->plugins->abandoned)
-            scheduler->plugins->table->destroy(scheduler->plugins->instance);
-        free(scheduler->plugins);
-        scheduler->plugins = next;
+        struct plugin *plugin = scheduler->plugins;
+        scheduler->plugins = plugin->next;
+        if (plugin->abandoned)
+            continue; /* a call may still be in it: it is never freed */
+        plugin->table->destroy(plugin->instance);
+        free(plugin);
     }
     for (size_t i = 0; i < scheduler->node_count; i++)
         free_column(&scheduler->nodes[i]);

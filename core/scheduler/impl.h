@@ -5,6 +5,7 @@
 #include "container/container.h"
 #include "scheduler/scheduler.h"
 
+#include <stdatomic.h>
 #include <uthash.h>
 
 enum { RESOURCE_CPU, RESOURCE_MEMORY, RESOURCE_CONTAINERS, RESOURCE_COUNT };
@@ -35,7 +36,7 @@ struct plugin {
     const struct orch_scheduler_v1 *table;
     void *instance;
     struct orch_sched_wants wants;
-    bool abandoned; /* a call of it never came back */
+    atomic_bool abandoned; /* a call of it never came back; read on the pool */
     char name[64];
 };
 struct scheduler {

@@ -18,6 +18,8 @@ struct pass {
     void (*done)(void *argument, struct schedule_plan *take_plan);
     void *argument;
     struct loop_timer budget;
+    atomic_bool begun; /* by a thread of the pool */
+    bool seen_begun;
     bool given_up; /* its plugin hangs; another pass has taken over */
     char fault[240];
     /* scratch */
@@ -205,6 +207,11 @@ static void run(struct loop_job *job)
     struct snapshot *snapshot = &pass->snapshot;
     size_t room = snapshot->node_count + 1;
     uint32_t wanted = pass->plugin->wants.labels.count;
+    atomic_store(&pass->begun, true);
+    if (pass->plugin->abandoned) {
+        snprintf(pass->fault, sizeof pass->fault, "it is not used any more");
+        return;
+    }
     pass->scores = arena_alloc(&snapshot->arena, room * sizeof *pass->scores);
     pass->candidates = arena_alloc(&snapshot->arena, room * sizeof *pass->candidates);
     pass->reasons = arena_alloc(&snapshot->arena, room * sizeof *pass->reasons);
@@ -281,8 +288,14 @@ static void finished(struct loop_job *job)
 static void over_budget(void *argument)
 {
     struct pass *pass = argument;
+    if (!pass->seen_begun) { /* waiting for a thread is no fault of the plugin's */
+        pass->seen_begun = atomic_load(&pass->begun);
+        loop_timer_start(&pass->budget, pass->scheduler->config.budget_ns);
+        return;
+    }
     pass->given_up = true; /* its thread is lost with it; the pass is freed if it ever comes back */
     pass->plugin->abandoned = true;
+    loop_abandon(pass->scheduler->loop, &pass->job);
     if (fall_back(pass, "a call took longer than its budget; it is not used any more"))
         return;
     struct plan_memory *empty = make_plan(pass->ask.count);
