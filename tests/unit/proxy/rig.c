@@ -118,7 +118,7 @@ void rig_feed(void)
     rig.feed = proxy_feed_create(&(struct feed_config){.loop = rig.loop,
                                                        .state_directory = rig.folder,
                                                        .program = program(),
-                                                       .user = "nobody",
+                                                       .user = PROXY_USER,
                                                        .workers = rig.workers,
                                                        .linger_ns = rig.linger_ns,
                                                        .balancers = balancers,
