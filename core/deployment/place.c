@@ -1,6 +1,7 @@
 /* Making containers: a scheduling pass on the pool, its plan checked against the present, then one
  * transaction with all records. */
 #include "deployment/impl.h"
+#include "base/clock.h"
 #include "base/hash.h"
 
 #include <stdio.h>
@@ -13,6 +14,8 @@ struct placing {
     int64_t revision;
 };
 
+enum { REFUSED_PAUSE_MS = 1000 };
+
 /* Our own work on it is over: what changed meanwhile is looked at now. */
 static void release(struct deployment_manager *manager, const char *name, bool look)
 {
@@ -23,6 +26,17 @@ static void release(struct deployment_manager *manager, const char *name, bool l
     if (look || track->again)
         deployment_queue(manager, track);
     track->again = false;
+}
+
+/* The level has not changed, so the next look tries again: not at once, a full store would be kept
+ * busy with it. */
+static void release_refused(struct deployment_manager *manager, const char *name)
+{
+    struct track *track = deployment_track(manager, name);
+    if (!track)
+        return;
+    track->busy = track->again = false;
+    loop_timer_start(&track->timer, REFUSED_PAUSE_MS * NS_PER_MS);
 }
 
 /* What is under way counts against the nodes until its records do. */
@@ -37,11 +51,13 @@ struct submitted {
 static void submitted_done(void *argument, const struct error *error)
 {
     struct submitted *submitted = argument;
-    (void)error; /* refused: the level has not changed, so the next look tries again */
     for (uint32_t i = 0; i < submitted->share_count; i++)
         scheduler_share_remove(submitted->manager->config.scheduler, &submitted->shares[i]);
     arena_finish(&submitted->arena);
-    release(submitted->manager, submitted->name, true);
+    if (error)
+        release_refused(submitted->manager, submitted->name);
+    else
+        release(submitted->manager, submitted->name, true);
     free(submitted);
 }
 

@@ -126,14 +126,6 @@ static void stop_surplus(struct deployment_manager *manager, struct txn *txn,
         stop(manager, txn, victims[i].container, "ScaledDown");
 }
 
-/* Its node was deleted: nobody will end it. */
-static void forget(struct deployment_manager *manager, struct txn *txn,
-                   const struct container *container)
-{
-    if (state_find(manager->state, STATE_HEAD, &container->record))
-        txn_delete(txn, &container->record);
-}
-
 /* Records that hold nothing any more: failed ones of old revisions, lost ones that were replaced.
  */
 static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
@@ -144,7 +136,7 @@ static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
     while ((container =
                 container_manager_next(manager->config.containers, deployment->name, container))) {
         if (!node_registry_find(manager->config.nodes, container->node)) {
-            forget(manager, txn, container);
+            txn_delete(txn, &container->record); /* its node was deleted: nobody will end it */
             continue;
         }
         if (container->intent == INTENT_STOP || census_is_live(manager, container))

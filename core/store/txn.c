@@ -99,6 +99,9 @@ void txn_put(struct txn *txn, struct record *take_record)
 
 void txn_delete(struct txn *txn, const struct record *record)
 {
+    const struct index_entry *entry = index_find(index_of(txn->state, record), record);
+    if (!entry || !entry->head)
+        return; /* on its way out already */
     add_change(txn, record, NULL);
 }
 
