@@ -92,6 +92,7 @@ struct container_manager *container_manager_create(struct loop *loop, struct sta
     struct container_manager *manager = memory_alloc(sizeof *manager);
     manager->loop = loop;
     manager->state = state;
+    loop_timer_init(&manager->retry, loop, "reports again", container_keep_again, manager);
     manager->subscriber = (struct state_subscriber){.changed = record_changed, .argument = manager};
     state_subscribe(state, &manager->subscriber);
     return manager;
@@ -108,6 +109,7 @@ void container_manager_destroy(struct container_manager *manager)
     if (!manager)
         return;
     struct soft *soft, *next;
+    loop_timer_stop(&manager->retry);
     HASH_ITER(hh, manager->soft, soft, next)
     {
         HASH_DEL(manager->soft, soft);

@@ -1,5 +1,6 @@
 /* Turning an agent's reports into soft state and records. */
 #include "container/impl.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -81,6 +82,9 @@ static void take_status(struct container_manager *manager, struct soft *soft,
     status->next_start_at_ms = reported->next_start_at_ms;
     set_ready(manager, soft, ready);
     soft->reported = true;
+    soft->gone = false;
+    soft->incarnation = reported->incarnation;
+    soft->restarts = reported->restarts;
     if (stopping)
         container_set_state(manager, soft, CONTAINER_STOPPING, container->stop_reason,
                             reported->message);
@@ -122,6 +126,9 @@ static void take_gone(struct container_manager *manager, struct txn *txn, const 
     char object[96];
     if (!container)
         return;
+    struct soft *soft = container_soft(manager, container);
+    if (soft)
+        soft->gone = true;
     struct container probe = {.record.kind = &container_kind,
                               .id = container->id,
                               .deployment = container->deployment,
@@ -145,9 +152,9 @@ static bool names(const struct report *report, const char *id)
     return false;
 }
 
-/* A full report also says what does not exist: a stopping container that is not in it has gone, a
- * wanted one is still to be made. */
-static void take_absent(struct container_manager *manager, struct txn *txn, const char *node,
+/* A full report also says what does not exist: a wanted one is still to be made, of a stopping one
+ * the node must speak. */
+static void take_absent(struct container_manager *manager, const char *node,
                         const struct report *report)
 {
     struct state_cursor cursor;
@@ -159,13 +166,62 @@ static void take_absent(struct container_manager *manager, struct txn *txn, cons
             continue;
         struct soft *soft = container_soft(manager, container);
         set_ready(manager, soft, false);
+        /* The report may have been on its way before the node heard of it: asked for the end of
+         * what it does not have, a node says so. */
         if (container->intent == INTENT_STOP && soft->drained)
-            take_gone(manager, txn, container->id);
+            manager->events.assign(manager->events.argument, node, container->id, container);
         else if (!container->failed && container->intent == INTENT_RUN)
             container_set_state(manager, soft, CONTAINER_PENDING, "", "");
         manager->events.endpoints_changed(manager->events.argument, container->deployment);
         manager->events.changed(manager->events.argument, container);
     }
+}
+
+/* Refused, what it held must not be forgotten: nodes say things once. Ends of processes are only
+ * history, and are not tried again. */
+static void report_kept(void *argument, const struct error *error)
+{
+    struct container_manager *manager = argument;
+    if (error && !loop_timer_armed(&manager->retry))
+        loop_timer_start(&manager->retry, NS_PER_SECOND);
+}
+
+static void submit(struct container_manager *manager, struct txn *txn)
+{
+    if (txn_is_empty(txn))
+        txn_abort(txn);
+    else
+        txn_submit(txn, report_kept, manager);
+}
+
+static void keep_one_again(struct container_manager *manager, struct txn *txn,
+                           const struct container *container)
+{
+    struct soft *soft = container_soft(manager, container);
+    const struct container *head =
+        (const struct container *)state_find(manager->state, STATE_HEAD, &container->record);
+    if (!soft || !head)
+        return;
+    struct reported_container again = {.id = container->id,
+                                       .incarnation = soft->incarnation,
+                                       .restarts = soft->restarts,
+                                       .state = soft->status.state};
+    if (soft->gone)
+        take_gone(manager, txn, container->id);
+    else if (soft->reported && head->intent == INTENT_RUN && soft->status.state != CONTAINER_LOST)
+        keep(manager, txn, head, &again);
+}
+
+void container_keep_again(void *argument)
+{
+    struct container_manager *manager = argument;
+    struct txn *txn = txn_begin(manager->state, (struct origin){.by = "controller/container"});
+    struct state_cursor cursor;
+    const struct record *record;
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
+    while ((record = state_next(&cursor)))
+        keep_one_again(manager, txn, (const struct container *)record);
+    submit(manager, txn);
 }
 
 void container_manager_report(struct container_manager *manager, const char *node,
@@ -180,11 +236,8 @@ void container_manager_report(struct container_manager *manager, const char *nod
     for (uint32_t i = 0; i < report->gone.count; i++)
         take_gone(manager, txn, *LIST_AT(report->gone, const char *, i));
     if (report->full)
-        take_absent(manager, txn, node, report);
-    if (txn_is_empty(txn))
-        txn_abort(txn);
-    else
-        txn_submit(txn, NULL, NULL);
+        take_absent(manager, node, report);
+    submit(manager, txn);
 }
 
 void container_manager_node_lost(struct container_manager *manager, const char *node, bool lost)
