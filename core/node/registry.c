@@ -140,6 +140,10 @@ static void became_lost(void *argument)
     note(peer, EVENT_WARNING, "NodeLost", "not heard of for too long; its containers are replaced");
     tell_changed(peer);
     registry->events.lost(registry->events.argument, peer->name, true);
+    if (peer->link) { /* if it is heard of again, it begins by telling everything */
+        link_close(peer->link);
+        peer->link = NULL;
+    }
     registry_arrange_flush(registry);
 }
 
@@ -186,6 +190,11 @@ static void free_peer(struct peer *peer)
 
 /* -- reports -- */
 
+struct registration { /* on its way to the store */
+    struct node_registry *registry;
+    char name[64];
+};
+
 static bool same_facts(const struct node *a, const struct node *b)
 {
     return text_equal(a->address, b->address) && a->features == b->features &&
@@ -195,6 +204,16 @@ static bool same_facts(const struct node *a, const struct node *b)
            a->reserved.memory_bytes == b->reserved.memory_bytes &&
            text_equal(a->runtime.plugin, b->runtime.plugin) &&
            text_equal(a->runtime.version, b->runtime.version);
+}
+
+/* A node without a record is no part of the cluster: it is to introduce itself again. */
+static void registered(void *argument, const struct error *error)
+{
+    struct registration *registration = argument;
+    struct peer *peer = registry_peer(registration->registry, registration->name);
+    if (error && peer && peer->link && !node_registry_find(registration->registry, peer->name))
+        registry_cut(peer);
+    free(registration);
 }
 
 /* What the agent says of its host is made durable; labels stay as users declared them. */
@@ -227,7 +246,10 @@ static void register_node(struct node_registry *registry, const struct node *sai
     txn_event(txn, EVENT_NORMAL, existing ? "NodeChanged" : "NodeRegistered", object, "%s %s",
               said->runtime.plugin ? said->runtime.plugin : "",
               said->runtime.version ? said->runtime.version : "");
-    txn_submit(txn, NULL, NULL);
+    struct registration *registration = memory_alloc(sizeof *registration);
+    registration->registry = registry;
+    snprintf(registration->name, sizeof registration->name, "%s", said->name);
+    txn_submit(txn, registered, registration);
 }
 
 /* The first report of a connection says which node it is. */
