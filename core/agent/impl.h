@@ -225,6 +225,7 @@ void table_take(struct agent *agent, const struct endpoint_table *table);
 void table_drop(struct unit *unit); /* sets the barrier: nothing is made before it is passed */
 void table_unit_changed(struct unit *unit);
 bool table_passed(const struct unit *unit);
+bool table_serves(const struct unit *unit); /* the local proxy has it as active */
 void table_init(struct agent *agent);
 void table_finish(struct agent *agent);
 
@@ -232,6 +233,7 @@ void table_finish(struct agent *agent);
 void report_arrange(struct agent *agent);
 void report_unit(struct unit *unit);
 void report_gone(struct agent *agent, const char *id);
+void report_not_gone(struct agent *agent, const char *id); /* made anew before it was told */
 void report_end(struct unit *unit, const struct orch_container_view *view, const char *reason);
 void report_finish(struct agent *agent);
 void report_due(void *agent);

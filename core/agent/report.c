@@ -27,6 +27,16 @@ void report_gone(struct agent *agent, const char *id)
     report_arrange(agent);
 }
 
+void report_not_gone(struct agent *agent, const char *id)
+{
+    struct text kept = {0};
+    for (size_t at = 0; at < agent->gone.length; at += strlen(agent->gone.data + at) + 1)
+        if (strcmp(agent->gone.data + at, id) != 0)
+            text_append(&kept, agent->gone.data + at, strlen(agent->gone.data + at) + 1);
+    text_finish(&agent->gone);
+    agent->gone = kept;
+}
+
 /* -- ends, with their last lines -- */
 
 struct lines {

@@ -259,6 +259,19 @@ void table_drop(struct unit *unit)
     unit->barrier_since_ns = loop_now_ns(agent->loop);
 }
 
+bool table_serves(const struct unit *unit)
+{
+    struct agent *agent = unit->agent;
+    struct table_entry *entry, *next;
+    HASH_ITER(hh, agent->table, entry, next)
+    {
+        const struct published_endpoint *endpoint = find_endpoint(entry, unit->id);
+        if (endpoint && local_state(agent, endpoint) == FEED_ACTIVE)
+            return true;
+    }
+    return false;
+}
+
 /* A proxy that has been silent for the suspect time no longer counts: it is about to be replaced,
  * and a container must not wait for it for ever. Looked at again with each heartbeat. */
 bool table_passed(const struct unit *unit)

@@ -217,6 +217,7 @@ static void restart_due(void *argument)
 
 void unit_revive(struct unit *unit)
 {
+    report_not_gone(unit->agent, unit->id);
     begin_anew(unit);
 }
 
@@ -486,8 +487,12 @@ void unit_removed(struct unit *unit)
 static void look_new(struct unit *unit)
 {
     struct agent *agent = unit->agent;
+    if (unit->intent == ASSIGNED_STOP && loop_timer_armed(&unit->restart) && unit->call_failures)
+        return; /* the last try failed */
     if (unit->intent == ASSIGNED_STOP) {
-        call_queue(unit, CALL_REMOVE); /* a create whose answer was lost may have left one */
+        /* A start whose answer was lost may have left one that runs: it is owed its signal. A
+         * create may have left one that is found by a list. */
+        call_queue(unit, unit->runtime_id[0] ? CALL_STOP : CALL_REMOVE);
         return;
     }
     if (unit->intent == ASSIGNED_DRAIN || loop_timer_armed(&unit->restart))
@@ -504,7 +509,11 @@ static void look_running(struct unit *unit)
     if (loop_timer_armed(&unit->restart))
         return; /* the last try failed */
     if (unit->intent == ASSIGNED_STOP) {
-        call_queue(unit, CALL_STOP);
+        /* A server that could not wait for this proxy (it did not count) leaves that to us. */
+        if (table_serves(unit))
+            table_drop(unit);
+        if (table_passed(unit))
+            call_queue(unit, CALL_STOP);
         return;
     }
     if (!restart || unit->intent != ASSIGNED_RUN)
