@@ -24,7 +24,8 @@ void check_touch(const struct host *host, const struct cell *cell, const char *v
         return;
     uint64_t unwanted_ns = record->gone ? record->gone_ns : record->stopping_ns;
     bool told = (record->gone || record->stopping) && now_ns() - unwanted_ns > WORD_NS &&
-                host->steady_since_ns && host->steady_since_ns + WORD_NS < now_ns();
+                host->steady_since_ns && host->steady_since_ns + WORD_NS < now_ns() &&
+                host->told_since_ns && host->told_since_ns + WORD_NS < now_ns();
     CHECK(START_STATE, !told, "%s: %s is started, and nobody wants it", host->name, cell->name);
 }
 
@@ -130,6 +131,26 @@ void check_remove(const struct host *host, const struct cell *cell)
           "%s: %s is removed while it runs, without a signal", host->name, cell->name);
 }
 
+/* Told in the very turn in which the server gives it up. */
+void check_lost(struct server_process *server, const char *node)
+{
+    for (uint32_t i = 0; i < world.options.hosts; i++) {
+        struct host *host = &world.hosts[i];
+        if (server != server_leader() || strcmp(host->name, node) != 0 ||
+            !node_registry_find(server->server->nodes, node))
+            continue;
+        bool lost = node_registry_status(server->server->nodes, node)->state == NODE_LOST;
+        uint64_t least = LOST_MS * NS_PER_MS;
+        uint64_t silence = now_ns() - host->heard_ns;
+        CHECK(I6,
+              !lost || host->was_lost ||
+                  (silence >= least && now_ns() - server->opened_at_ns >= least),
+              "%s is lost after %llu ms of silence", node,
+              (unsigned long long)(silence / NS_PER_MS));
+        host->was_lost = lost;
+    }
+}
+
 /* -- after each step: what changes with time -- */
 
 static void look_at_nodes(struct server_process *leader)
@@ -141,13 +162,6 @@ static void look_at_nodes(struct server_process *leader)
             continue;
         if (node->draining)
             host->draining_seen_ns = now_ns();
-        bool lost = node_registry_status(leader->server->nodes, host->name)->state == NODE_LOST;
-        uint64_t least = LOST_MS * NS_PER_MS;
-        CHECK(I6,
-              !lost ||
-                  (now_ns() - host->heard_ns >= least && now_ns() - leader->opened_at_ns >= least),
-              "%s is lost after %llu ms of silence", host->name,
-              (unsigned long long)((now_ns() - host->heard_ns) / NS_PER_MS));
     }
 }
 

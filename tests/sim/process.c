@@ -134,7 +134,11 @@ static void opened(void *argument, const struct error *error)
 static void touched(void *argument, enum record_kind_id kind, const char *name)
 {
     struct server_process *process = argument;
-    if (kind != KIND_CONTAINER || process->process.dying)
+    if (process->process.dying)
+        return;
+    if (kind == KIND_NODE)
+        check_lost(process, name);
+    if (kind != KIND_CONTAINER)
         return;
     const struct container *container = container_manager_find(process->server->containers, name);
     struct true_container *seen = container ? true_container(name) : NULL;
@@ -332,6 +336,8 @@ static void take_over(void *argument)
         return;
     world.hits[FAULT_SERVER_TAKEOVER]++;
     world.leader = 1 - world.leader;
+    for (uint32_t i = 0; i < world.options.hosts; i++) /* they are still the old one's */
+        world.hosts[i].steady_since_ns = world.hosts[i].told_since_ns = 0;
     trace('X', "%s takes over", next->process.name);
     if (draw(STREAM_PROCESS, 2))
         stop_process(&old->process, FAULT_SERVER_STOP);

@@ -225,9 +225,11 @@ struct host {
     struct engine engine;
     struct sim_proxy proxy;
     struct flow *flow;
-    uint64_t flow_ready_ns;   /* when it may connect again */
-    bool unreachable;         /* partitioned */
-    uint64_t heard_ns;        /* last message of it that reached a server */
+    uint64_t flow_ready_ns; /* when it may connect again */
+    bool unreachable;       /* partitioned */
+    uint64_t heard_ns;      /* last message of it that reached a server */
+    uint64_t told_since_ns; /* what the server sends comes at once since then; 0: not now */
+    bool was_lost;
     uint64_t steady_since_ns; /* told everything, and never silent since; 0: not now */
     uint64_t draining_seen_ns;
     uint64_t boot_at_ns; /* off until then; 0: on */
@@ -446,6 +448,7 @@ void sim_plugins_init(void);
 
 /* check.c */
 void check_instant(void); /* after every step */
+void check_lost(struct server_process *server, const char *node);
 void check_start(const struct cell *cell);
 void check_stop(const struct host *host, const struct cell *cell, uint64_t grace_ns);
 void check_remove(const struct host *host, const struct cell *cell);

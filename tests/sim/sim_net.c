@@ -10,7 +10,7 @@
 
 struct packet {
     struct packet *next;
-    uint64_t due_ns;
+    uint64_t due_ns, sent_ns;
     size_t length;
     char json[];
 };
@@ -101,6 +101,7 @@ static void close_side(struct flow *flow, bool server_side)
     if (server_side) {
         flow->host->steady_since_ns = 0;
     } else if (flow->host->flow == flow) {
+        flow->host->told_since_ns = 0;
         flow->host->flow = NULL;
         try_connect_soon(flow->host, 800 * NS_PER_MS);
     }
@@ -150,6 +151,8 @@ static void deliver(void *argument)
         if (direction->to && process->loop && !process->dying) {
             if (direction->up)
                 note_heard(flow, packet->json, packet->length);
+            else if (now_ns() - packet->sent_ns > NS_PER_SECOND)
+                flow->host->told_since_ns = now_ns();
             (void)link_send(direction->to, packet->json, packet->length);
         }
         free(packet);
@@ -173,6 +176,7 @@ static void sent(struct direction *direction, const char *json, size_t length)
     struct packet *packet = memory_alloc(sizeof *packet + length + 1);
     memcpy(packet->json, json, length);
     packet->length = length;
+    packet->sent_ns = now_ns();
     packet->due_ns = now_ns() + delay;
     if (packet->due_ns < direction->last_due_ns)
         packet->due_ns = direction->last_due_ns; /* a stream keeps its order */
@@ -251,6 +255,7 @@ static void connect_flow(struct host *host, struct server_process *server)
         ours_at_agent,
         (struct link_receiver){.message = agent_sent, .closed = agent_closed, .argument = flow});
     host->flow = flow;
+    host->told_since_ns = server == server_leader() ? now_ns() : 0;
     trace('N', "%s connects to %s", host->name, server->process.name);
     node_registry_attach(server->server->nodes, server_end);
     agent_attach(host->agent, agent_end);
@@ -335,6 +340,8 @@ static void clog_one(void *argument)
         if (which != 0)
             host->flow->up.clogged_until_ns = now_ns() + span;
         if (which != 1)
+            host->told_since_ns = now_ns() + span;
+        if (which != 1)
             host->flow->down.clogged_until_ns = now_ns() + span;
     }
     again(&clogs, FAULT_NET_CLOG);
@@ -357,6 +364,7 @@ static void part(struct host *host, uint64_t span)
     if (!flow)
         return;
     uint64_t until = now_ns() + span;
+    host->told_since_ns = until;
     flow->up.clogged_until_ns = flow->down.clogged_until_ns = until;
     if (span < 6 * NS_PER_SECOND)
         return; /* it goes on where it was */

@@ -261,8 +261,8 @@ static bool was_ready(const struct true_container *container)
 
 static bool may_have_been_ready(const struct true_container *container)
 {
-    return container->ready || (container->ready_changed_ns &&
-                                now_ns() - container->ready_changed_ns < DECISION_NS);
+    return container->ready ||
+           (container->ready_changed_ns && now_ns() - container->ready_changed_ns < DECISION_NS);
 }
 
 /* An old one that serves may go in a rollout only when enough others serve: said to be ready, and
@@ -456,6 +456,13 @@ static void delete_deployment(const char *key)
         seen->gone = true;
 }
 
+static void put_node(const struct node *node)
+{
+    for (uint32_t i = 0; i < world.options.hosts; i++)
+        if (strcmp(world.hosts[i].name, node->name) == 0 && node->draining)
+            world.hosts[i].draining_seen_ns = now_ns();
+}
+
 /* -- one transaction -- */
 
 static void take_put(const char *key, struct orch_str value)
@@ -463,14 +470,15 @@ static void take_put(const char *key, struct orch_str value)
     CLEANUP(arena_finish) struct arena arena = {0};
     static const struct {
         const struct record_kind *kind;
-    } kinds[] = {
-        {&deployment_kind}, {&container_kind}, {&audit_kind}, {&meta_kind}, {&revision_kind}};
+    } kinds[] = {{&deployment_kind}, {&container_kind}, {&audit_kind},
+                 {&meta_kind},       {&revision_kind},  {&node_kind}};
     union {
         struct deployment deployment;
         struct container container;
         struct revision revision;
         struct audit audit;
         struct meta meta;
+        struct node node;
     } record;
     struct error error;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -496,6 +504,9 @@ static void take_put(const char *key, struct orch_str value)
             return;
         case 4:
             put_revision(&record.revision);
+            return;
+        case 5:
+            put_node(&record.node);
             return;
         default:
             return;
