@@ -125,7 +125,7 @@ orch_status runtime_create(void *instance, struct orch_op op, const struct orch_
     struct orch_task task;
     if (ORCH_TAKE(struct orch_task, &task, given, error) != ORCH_OK)
         return ORCH_E_UNSUPPORTED;
-    if (!id_valid(task.name))
+    if (!name_valid(task.name))
         return orch_fail(error, ORCH_E_INVALID, "the container's name is no valid one");
     if (!task_is_text(&task))
         return orch_fail(error, ORCH_E_INVALID, "the container's description is not all text");

@@ -13,6 +13,7 @@
 
 enum {
     ID_BYTES = 72,                 /* a container's or exec's id, terminated */
+    NAME_BYTES = 160,              /* a container's name: the record's id has 79 at most */
     LINE_LIMIT = 256 * 1024,       /* of one JSON object of a stream */
     REPLY_LIMIT = 4 * 1024 * 1024, /* of a reply about one thing */
     LIST_LIMIT = 64 * 1024 * 1024, /* of a list of containers */
@@ -39,8 +40,9 @@ void text_finish(struct text *text);
 void defuse(char *to, size_t room, const char *from, size_t length);
 struct orch_str str(const char *string); /* NULL: {NULL, 0} */
 bool str_is(struct orch_str string, const char *word);
-bool id_valid(struct orch_str id);    /* fit for a URL's path */
-int64_t time_ms(const char *rfc3339); /* 0: not a time, or before 1970 */
+bool id_valid(struct orch_str id);     /* fit for a URL's path */
+bool name_valid(struct orch_str name); /* likewise: a container's name */
+int64_t time_ms(const char *rfc3339);  /* 0: not a time, or before 1970 */
 
 /* -- config.c -- */
 struct settings {

@@ -120,14 +120,19 @@ bool str_is(struct orch_str string, const char *word)
     return string.len == strlen(word) && (!string.len || memcmp(string.ptr, word, string.len) == 0);
 }
 
-bool id_valid(struct orch_str id)
+bool name_valid(struct orch_str name)
 {
-    if (!id.len || id.len >= ID_BYTES || !isalnum((unsigned char)id.ptr[0]))
+    if (!name.len || name.len >= NAME_BYTES || !isalnum((unsigned char)name.ptr[0]))
         return false;
-    for (size_t i = 0; i < id.len; i++)
-        if (!isalnum((unsigned char)id.ptr[i]) && !strchr("_.-", id.ptr[i] ? id.ptr[i] : ' '))
+    for (size_t i = 0; i < name.len; i++)
+        if (!isalnum((unsigned char)name.ptr[i]) && !strchr("_.-", name.ptr[i] ? name.ptr[i] : ' '))
             return false;
     return true;
+}
+
+bool id_valid(struct orch_str id)
+{
+    return id.len < ID_BYTES && name_valid(id);
 }
 
 int64_t time_ms(const char *rfc3339)

@@ -135,6 +135,13 @@ Test(docker_containers, create_without_its_image_says_so)
     cr_assert_eq(do_create_task(&task), ORCH_E_NOT_FOUND);
 }
 
+Test(docker_containers, create_takes_the_longest_name_that_the_host_makes)
+{
+    char name[128];
+    snprintf(name, sizeof name, "orch-01234567-%063d-1000000-abcdef-i1000", 0);
+    cr_assert_eq(do_create(name), ORCH_OK);
+}
+
 Test(docker_containers, create_refuses_names_that_would_be_paths)
 {
     static const char *const names[] = {"../x", "a/b", "", "a b", "-a", "a?b", "a%2fb"};
