@@ -182,6 +182,7 @@ void rig_stop(void)
     loop_destroy(rig.loop);
     config_destroy(rig.config);
     rig = (struct rig){0};
+    rig_held.count = 0;
 }
 
 /* -- the tests' own routes -- */
