@@ -72,13 +72,31 @@ static void add_number(struct MHD_Response *response, const char *name, const ch
     add(response, name, text);
 }
 
+/* Pages run what came with them and nothing else, in no frame of a stranger's. Exported pages hold
+ * inline scripts, hence their permission; names below _next/static change with their content. */
+static void add_file_headers(const struct exchange *exchange, struct MHD_Response *response)
+{
+    const struct uri *uri = &exchange->uri;
+    bool unchanging = uri->segment_count > 2 && exchange->request.status == 200 &&
+                      strcmp(uri->segments[0], "_next") == 0 &&
+                      strcmp(uri->segments[1], "static") == 0;
+    add(response, "Cache-Control", unchanging ? "public, max-age=31536000, immutable" : "no-cache");
+    add(response, "Content-Security-Policy",
+        "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'");
+    add(response, "X-Frame-Options", "DENY");
+    add(response, "Referrer-Policy", "no-referrer");
+}
+
 static void add_headers(const struct exchange *exchange, struct MHD_Response *response)
 {
     const struct request *request = &exchange->request;
     if (request->status != 204)
         add(response, "Content-Type",
             request->content_type ? request->content_type : "application/json; charset=utf-8");
-    if (!exchange->is_file)
+    if (exchange->is_file && exchange->request.status < 400)
+        add_file_headers(exchange, response);
+    else
         add(response, "Cache-Control", "no-store");
     add(response, "X-Content-Type-Options", "nosniff");
     add(response, "X-Request-Id", request->id);
