@@ -1,0 +1,350 @@
+/* How what runs becomes what is declared. */
+#include "store/event.h"
+#include "unit/server/rig.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static void setup(void)
+{
+    rig_begin();
+    rig_add_node("node-1", 8000, "a");
+    rig_add_node("node-2", 8000, "b");
+}
+
+TestSuite(rollout, .init = setup, .fini = rig_end, .timeout = 60);
+
+static void expect_phase(uint8_t phase)
+{
+    struct deployment_status status = rig_status("web");
+    cr_assert_eq(status.phase, phase, "phase %d: %s %s; %lld current %lld available", status.phase,
+                 status.reason, status.message, (long long)status.current,
+                 (long long)status.available);
+}
+
+static void complete(const struct deployment *wanted)
+{
+    cr_assert_eq(rig_write(wanted), ERROR_NONE, "%s", rig.error.message);
+    rig_run_ms(15000);
+    expect_phase(PHASE_COMPLETE);
+}
+
+/* -- bounds -- */
+
+static const struct {
+    const char *what;
+    int64_t replicas;
+    struct amount surge, unavailable;
+    int64_t most, least; /* of current, and of available, during the rollout */
+} bounds[] = {
+    {"one more at a time", 4, {1, false}, {0, false}, 5, 4},
+    {"one less at a time", 4, {0, false}, {1, false}, 4, 3},
+    {"surge rounds up", 5, {25, true}, {0, false}, 7, 5},
+    {"unavailable rounds down", 5, {0, false}, {50, true}, 5, 3},
+    {"all at once", 4, {100, true}, {0, false}, 8, 4},
+    {"both", 6, {50, true}, {34, true}, 9, 4},
+    {"percents of nothing", 2, {1, true}, {1, true}, 3, 2},
+};
+
+Test(rollout, keeps_within_its_bounds)
+{
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        int64_t most = 0, least = INT64_MAX;
+        if (i) {
+            rig_end();
+            setup();
+        }
+        struct deployment *wanted = rig_deployment("web", "app:1", bounds[i].replicas);
+        wanted->rollout.max_surge = bounds[i].surge;
+        wanted->rollout.max_unavailable = bounds[i].unavailable;
+        complete(wanted);
+        wanted->template.image = "app:2";
+        cr_assert_eq(rig_write(wanted), ERROR_NONE);
+        for (int ms = 0; ms < 10000; ms++) {
+            rig_run_ms(1);
+            struct deployment_status status = rig_status("web");
+            most = status.current > most ? status.current : most;
+            least = status.available < least ? status.available : least;
+        }
+        expect_phase(PHASE_COMPLETE);
+        cr_expect_leq(most, bounds[i].most, "%s: %lld", bounds[i].what, (long long)most);
+        cr_expect_geq(least, bounds[i].least, "%s: %lld", bounds[i].what, (long long)least);
+        cr_expect_eq(rig_status("web").updated, bounds[i].replicas);
+    }
+}
+
+Test(rollout, with_a_fixed_host_port_the_old_one_goes_first)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 2);
+    struct container_port *port = (struct container_port *)wanted->template.ports.items;
+    port->host_port = 8080;
+    complete(wanted);
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    for (int ms = 0; ms < 10000; ms++) {
+        rig_run_ms(1);
+        cr_assert_leq(rig_status("web").current, 2);
+        cr_assert_geq(rig_status("web").available, 1);
+    }
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, no_more_drain_at_once_than_max_draining)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 8);
+    wanted->rollout.max_surge = (struct amount){100, true};
+    wanted->rollout.max_draining = (struct amount){25, true};
+    complete(wanted);
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    for (int ms = 0; ms < 5000; ms++) {
+        rig_run_ms(1);
+        cr_assert_leq(rig_status("web").stopping, 2);
+    }
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, waits_for_min_ready)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 1);
+    wanted->rollout.min_ready_ns = 20 * NS_PER_SECOND;
+    rig_write(wanted);
+    rig_run_ms(19000);
+    cr_assert_eq(rig_status("web").ready, 1);
+    cr_assert_eq(rig_status("web").available, 0);
+    expect_phase(PHASE_PROGRESSING);
+    rig_run_ms(2000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_not_null(rig_event("RolloutComplete"));
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    rig_run_ms(19000);
+    cr_assert_eq(rig_count("web"), 2, "the old one stays as long as the new one is not available");
+    rig_run_ms(3000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_count("web"), 1);
+}
+
+/* -- deadlines and rollback -- */
+
+static struct deployment *impatient(const char *image, int64_t replicas)
+{
+    struct deployment *wanted = rig_deployment("web", image, replicas);
+    wanted->rollout.progress_deadline_ns = 10 * NS_PER_SECOND;
+    return wanted;
+}
+
+static void spoil(const char *image)
+{
+    rig.nodes[0].bad_image = rig.nodes[1].bad_image = image;
+}
+
+Test(rollout, that_makes_no_progress_puts_the_last_complete_template_back)
+{
+    complete(impatient("app:1", 3));
+    uint64_t version = rig_find("web")->record.version;
+    spoil("app:2");
+    rig_write(impatient("app:2", 3));
+    rig_run_ms(9000);
+    expect_phase(PHASE_PENDING);
+    cr_assert_str_eq(rig_status("web").reason, "ImagePullFailed");
+    cr_assert_eq(rig_status("web").available, 3);
+    rig_run_ms(15000);
+    expect_phase(PHASE_ROLLED_BACK);
+    const struct deployment *web = rig_find("web");
+    cr_assert_str_eq(web->template.image, "app:1");
+    cr_assert_eq(web->revision, 3);
+    cr_assert_eq(web->record.version, version + 2);
+    struct deployment_status status = rig_status("web");
+    cr_assert_not_null(status.rolled_back_from);
+    cr_assert_eq(status.rolled_back_from->revision, 2);
+    cr_assert_str_eq(status.rolled_back_from->reason, "ImagePullFailed");
+    cr_assert_eq(status.available, 3);
+    cr_assert_eq(rig_count("web"), 3);
+    cr_assert_eq(rig_event("RolledBack")->severity, EVENT_WARNING);
+    complete(impatient("app:3", 3));
+    cr_assert_null(rig_status("web").rolled_back_from, "until the next write of the spec");
+}
+
+Test(rollout, without_automatic_rollback_is_degraded)
+{
+    struct deployment *wanted = impatient("app:1", 2);
+    complete(wanted);
+    spoil("app:2");
+    wanted->template.image = "app:2";
+    wanted->rollout.auto_rollback = false;
+    rig_write(wanted);
+    rig_run_ms(20000);
+    expect_phase(PHASE_DEGRADED);
+    cr_assert_eq(rig_find("web")->revision, 2);
+    cr_assert_eq(rig_status("web").available, 2);
+}
+
+Test(rollout, that_never_was_complete_has_nothing_to_go_back_to)
+{
+    spoil("app:1");
+    rig_write(impatient("app:1", 2));
+    rig_run_ms(20000);
+    expect_phase(PHASE_DEGRADED);
+    cr_assert_eq(rig_find("web")->revision, 1);
+    spoil(NULL);
+    rig_write(impatient("app:2", 2));
+    rig_run_ms(10000);
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, a_change_in_the_middle_replaces_it)
+{
+    complete(impatient("app:1", 3));
+    spoil("app:2");
+    rig_write(impatient("app:2", 3));
+    rig_run_ms(2000);
+    complete(impatient("app:3", 3));
+    cr_assert_eq(rig_status("web").revision, 3);
+    cr_assert_eq(rig_count("web"), 3);
+}
+
+/* -- pause -- */
+
+static void set_paused(bool paused)
+{
+    cr_assert_eq(
+        rig_answer(deployment_manager_set_paused(rig.server->deployments, "web", paused,
+                                                 &rig_request, rig_done, NULL, &rig.error)),
+        ERROR_NONE);
+}
+
+Test(rollout, stands_still_while_it_is_paused_and_goes_on_when_it_is_resumed)
+{
+    complete(impatient("app:1", 4));
+    rig_write(impatient("app:2", 4));
+    rig_run_ms(5);
+    set_paused(true);
+    set_paused(true);
+    rig_run_ms(30000);
+    expect_phase(PHASE_PAUSED);
+    cr_assert_eq(rig_find("web")->revision, 2, "no deadline runs meanwhile");
+    cr_assert_lt(rig_status("web").updated, 4);
+    rig_scale("web", 6);
+    rig_run_ms(2000);
+    cr_assert_eq(rig_status("web").current, 6, "scaling works in every phase");
+    set_paused(false);
+    rig_run_ms(15000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_status("web").updated, 6);
+}
+
+/* -- scaling, places -- */
+
+Test(rollout, scaling_down_takes_those_that_serve_nobody_then_the_highest_slots)
+{
+    complete(rig_deployment("web", "app:1", 5));
+    rig_scale("web", 2);
+    rig_run_ms(3000);
+    cr_assert_eq(rig_count("web"), 2);
+    cr_assert_eq(rig_first("web")->slot, 0);
+    cr_assert_eq(container_manager_next(rig.server->containers, "web", rig_first("web"))->slot, 1);
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, what_fits_nowhere_is_pending_and_says_why_until_there_is_room)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 3);
+    wanted->template.resources.cpu_millis = 6000;
+    rig_write(wanted);
+    rig_run_ms(2000);
+    struct deployment_status status = rig_status("web");
+    expect_phase(PHASE_PENDING);
+    cr_assert_str_eq(status.reason, "Unschedulable");
+    cr_assert_not_null(strstr(status.message, "2 refused by cpu"), "%s", status.message);
+    cr_assert_eq(status.current, 2);
+    cr_assert_not_null(rig_event("Unschedulable"));
+    rig_add_node("node-3", 8000, "c");
+    rig_run_ms(2000);
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, a_global_deployment_runs_once_on_each_node_that_may)
+{
+    static const char *const zones[] = {"a", "b"};
+    static const struct constraint constraint = {
+        .label = "zone", .op = CONSTRAINT_IN, .values = {zones, 2}};
+    struct deployment *wanted = rig_deployment("web", "app:1", 1);
+    wanted->mode = MODE_GLOBAL;
+    wanted->placement.constraints = (struct list){&constraint, 1};
+    complete(wanted);
+    cr_assert_eq(rig_status("web").desired, 2);
+    rig_add_node("node-3", 8000, "c");
+    rig_run_ms(2000);
+    cr_assert_eq(rig_count("web"), 2, "its label does not fit");
+    rig_add_node("node-4", 8000, "a");
+    rig_run_ms(2000);
+    cr_assert_eq(rig_count("web"), 3);
+    expect_phase(PHASE_COMPLETE);
+    wanted->template.image = "app:2";
+    complete(wanted);
+    cr_assert_eq(rig_status("web").updated, 3);
+    cr_assert_eq(rig_count("web"), 3);
+}
+
+Test(rollout, a_drained_node_is_left_and_others_take_over)
+{
+    complete(rig_deployment("web", "app:1", 4));
+    cr_assert_eq(rig_answer(node_registry_drain(rig.server->nodes, "node-1", 600 * NS_PER_SECOND,
+                                                &rig_request, rig_done, NULL, &rig.error)),
+                 ERROR_NONE);
+    for (int ms = 0; ms < 10000; ms++) {
+        rig_run_ms(1);
+        cr_assert_geq(rig_status("web").available, 4);
+    }
+    cr_assert_null(rig_container_of(&rig.nodes[0], "web"));
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, what_a_lost_node_had_is_made_elsewhere_and_nothing_is_doubled_when_it_is_back)
+{
+    complete(rig_deployment("web", "app:1", 4));
+    rig.nodes[0].silent = true;
+    rig_run_ms(25000);
+    struct deployment_status status = rig_status("web");
+    cr_assert_eq(status.available, 4);
+    cr_assert_eq(status.current, 4);
+    rig.nodes[0].silent = false;
+    rig_disconnect(&rig.nodes[0]);
+    rig_connect(&rig.nodes[0]);
+    rig_run_ms(20000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_count("web"), 4);
+}
+
+Test(rollout, deleting_ends_containers_then_revisions_then_the_deployment)
+{
+    complete(rig_deployment("web", "app:1", 3));
+    complete(rig_deployment("web", "app:2", 3));
+    rig.nodes[0].silent = true;
+    rig_delete("web");
+    rig_run_ms(2000);
+    cr_assert_not_null(rig_find("web"), "as long as a container is there");
+    cr_assert_gt(state_count(rig.server->state, KIND_REVISION), 0);
+    rig.nodes[0].silent = false;
+    rig_disconnect(&rig.nodes[0]);
+    rig_connect(&rig.nodes[0]);
+    rig_run_ms(15000);
+    cr_assert_null(rig_find("web"));
+    cr_assert_eq(state_count(rig.server->state, KIND_REVISION), 0);
+    cr_assert_eq(state_count(rig.server->state, KIND_CONTAINER), 0);
+    cr_assert_not_null(rig_event("Deleted"));
+}
+
+Test(rollout, goes_on_after_a_restart_of_the_server)
+{
+    complete(rig_deployment("web", "app:1", 4));
+    rig_write(rig_deployment("web", "app:2", 4));
+    rig_run_ms(7);
+    rig_restart_server();
+    rig_run_ms(20000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_status("web").updated, 4);
+    cr_assert_eq(rig_count("web"), 4);
+}
