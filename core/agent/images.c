@@ -29,6 +29,8 @@ static void take_pin(struct template *template, const char *pinned)
     template->data.image_pinned = arena_strdup(&template->arena, pinned);
     free(template->pinned);
     template->pinned = memory_strdup(pinned);
+    if (template->image == IMAGE_PULLING)
+        template->image = IMAGE_UNKNOWN; /* the pull under way is of what was wanted before */
 }
 
 struct template *template_put(struct agent *agent, const struct assigned_template *data)

@@ -79,6 +79,7 @@ struct unit {
     struct backoff backoff;
     bool ever_ready;
     uint64_t running_since_ns;
+    bool let_go;                        /* it is to stop: taken from the local table */
     uint64_t barrier, barrier_since_ns; /* the feed's version to be acknowledged, since when */
     int64_t started_at_ms, finished_at_ms, next_start_at_ms, exit_code;
     struct loop_timer restart;
@@ -164,6 +165,7 @@ struct agent {
     } versions[64];
     uint32_t version_count;
     bool table_dirty, proxy_gone;
+    uint64_t freed_barrier, freed_since_ns; /* of the latest address that came free */
     struct loop_timer table_timer;
     /* reporting */
     struct loop_timer report_timer, heartbeat;
@@ -225,7 +227,9 @@ void table_take(struct agent *agent, const struct endpoint_table *table);
 void table_drop(struct unit *unit); /* sets the barrier: nothing is made before it is passed */
 void table_unit_changed(struct unit *unit);
 bool table_passed(const struct unit *unit);
-bool table_serves(const struct unit *unit); /* the local proxy has it as active */
+/* Has the local proxy let go of every address that came free? Anything that starts may be given
+ * one. */
+bool table_addresses_free(const struct agent *agent);
 void table_init(struct agent *agent);
 void table_finish(struct agent *agent);
 

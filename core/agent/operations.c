@@ -75,7 +75,8 @@ static void created(void *argument, orch_status status, const struct error *erro
         return;
     }
     snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", runtime_id);
-    if (unit->intent != ASSIGNED_RUN) { /* no longer wanted: it is not started any more */
+    /* No longer wanted, or an address came free meanwhile: it is not started now. */
+    if (unit->intent != ASSIGNED_RUN || !table_addresses_free(agent)) {
         unit = call_over(note);
         unit_set(unit, UNIT_NEW, "", "");
         unit_look(unit);

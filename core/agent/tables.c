@@ -250,35 +250,43 @@ void table_unit_changed(struct unit *unit)
     mark(unit->agent, unit->id);
 }
 
+/* The version under which everything said so far is acknowledged. After a start of ours the proxy
+ * has what it was fed before, until it has been fed again. */
+static uint64_t version_of_all(const struct agent *agent)
+{
+    return agent->table_dirty || agent->feed_version == 1 ? agent->feed_version
+                                                          : agent->feed_version - 1;
+}
+
 void table_drop(struct unit *unit)
 {
     struct agent *agent = unit->agent;
     unit->ready = false;
     mark(agent, unit->id);
-    unit->barrier = agent->table_dirty ? agent->feed_version : 0;
+    if (!agent->config.feed && !agent->table_dirty)
+        return;
     unit->barrier_since_ns = loop_now_ns(agent->loop);
-}
-
-bool table_serves(const struct unit *unit)
-{
-    struct agent *agent = unit->agent;
-    struct table_entry *entry, *next;
-    HASH_ITER(hh, agent->table, entry, next)
-    {
-        const struct published_endpoint *endpoint = find_endpoint(entry, unit->id);
-        if (endpoint && local_state(agent, endpoint) == FEED_ACTIVE)
-            return true;
-    }
-    return false;
+    if (agent->feed_acknowledged >= agent->freed_barrier) /* else since the first that it owes */
+        agent->freed_since_ns = unit->barrier_since_ns;
+    unit->barrier = agent->freed_barrier = version_of_all(agent);
 }
 
 /* A proxy that has been silent for the suspect time no longer counts: it is about to be replaced,
  * and a container must not wait for it for ever. Looked at again with each heartbeat. */
+static bool passed(const struct agent *agent, uint64_t barrier, uint64_t since_ns)
+{
+    return !barrier || agent->proxy_gone || agent->feed_acknowledged >= barrier ||
+           loop_now_ns(agent->loop) - since_ns >= PROXY_SILENT_NS;
+}
+
 bool table_passed(const struct unit *unit)
 {
-    const struct agent *agent = unit->agent;
-    return !unit->barrier || agent->proxy_gone || agent->feed_acknowledged >= unit->barrier ||
-           loop_now_ns(agent->loop) - unit->barrier_since_ns >= PROXY_SILENT_NS;
+    return passed(unit->agent, unit->barrier, unit->barrier_since_ns);
+}
+
+bool table_addresses_free(const struct agent *agent)
+{
+    return passed(agent, agent->freed_barrier, agent->freed_since_ns);
 }
 
 /* -- what the proxy says -- */

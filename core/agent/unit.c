@@ -170,6 +170,7 @@ void unit_made(struct unit *unit, const struct orch_started *started)
     unit->finished_at_ms = unit->next_start_at_ms = 0;
     unit->exit_code = NUMBER_NULL;
     unit->ever_ready = unit->was_ready = unit->end_told = false;
+    unit->let_go = false;
     unit->changed_list = agent->list_count;
     unit->address[0] = 0;
     if (started->address.len)
@@ -497,7 +498,8 @@ static void look_new(struct unit *unit)
     }
     if (unit->intent == ASSIGNED_DRAIN || loop_timer_armed(&unit->restart))
         return;
-    if (!agent->runtime_up || agent->save_done < unit->saved_by || !table_passed(unit))
+    if (!agent->runtime_up || agent->save_done < unit->saved_by || !table_passed(unit) ||
+        !table_addresses_free(agent))
         return; /* looked at again when that changes */
     if (image_resolved(unit->template))
         call_queue(unit, CALL_MAKE);
@@ -510,8 +512,9 @@ static void look_running(struct unit *unit)
         return; /* the last try failed */
     if (unit->intent == ASSIGNED_STOP) {
         /* A server that could not wait for this proxy (it did not count) leaves that to us. */
-        if (table_serves(unit))
+        if (!unit->let_go)
             table_drop(unit);
+        unit->let_go = true;
         if (table_passed(unit))
             call_queue(unit, CALL_STOP);
         return;
