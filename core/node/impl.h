@@ -24,7 +24,7 @@ struct peer {
     int64_t assignment_version, table_version; /* last sent */
     int64_t acknowledged;                      /* table, in the registry's numbers */
     struct loop_timer suspect, lost;
-    uint64_t silent_since_ns;
+    uint64_t silent_since_ns; /* by the registry's attention */
     char name[64];
 };
 struct node_registry {
@@ -35,7 +35,8 @@ struct node_registry {
     struct state_subscriber subscriber;
     struct peer *peers;     /* by node name */
     struct peer *strangers; /* connected, not yet known; keyed by a number */
-    struct loop_timer flush;
+    struct loop_timer flush, attend;
+    uint64_t attended_ns, attention_ns;
     /* Tables wait after a start until the known nodes have told what runs there: an empty table in
      * place of one not yet known would cut every connection. */
     bool settled;

@@ -50,9 +50,38 @@ void node_registry_touch(struct node_registry *registry, const char *name)
         peer->status.seq = state_seq(registry->state);
 }
 
+#define STALL_NS NS_PER_SECOND
+
+/* The loop's time, less what it stood still for (a stopped process, a machine without memory): then
+ * it is us who did not listen, and what nodes said meanwhile still waits to be read. */
+static uint64_t attention(struct node_registry *registry)
+{
+    uint64_t now = loop_now_ns(registry->loop), passed = now - registry->attended_ns;
+    registry->attended_ns = now;
+    registry->attention_ns += passed < STALL_NS ? passed : STALL_NS;
+    return registry->attention_ns;
+}
+
+static void attend(void *argument)
+{
+    struct node_registry *registry = argument;
+    (void)attention(registry);
+    loop_timer_start(&registry->attend, STALL_NS / 2);
+}
+
 static uint64_t silence(const struct peer *peer)
 {
-    return loop_now_ns(peer->registry->loop) - peer->silent_since_ns;
+    return attention(peer->registry) - peer->silent_since_ns;
+}
+
+/* True: it has not been silent for so long, as far as we listened; the timer is started again. */
+static bool wait_longer(struct peer *peer, struct loop_timer *timer, uint64_t limit_ns)
+{
+    uint64_t silent = silence(peer);
+    if (silent >= limit_ns)
+        return false;
+    loop_timer_start(timer, limit_ns - silent);
+    return true;
 }
 
 /* A node that answers is waited for longer: its engine may be slow. */
@@ -124,6 +153,8 @@ static void become_suspect(struct peer *peer)
 static void silent_too_long(void *argument)
 {
     struct peer *peer = argument;
+    if (wait_longer(peer, &peer->suspect, peer->registry->config.suspect_after_ns))
+        return;
     if (peer->status.state == NODE_READY)
         become_suspect(peer);
     else
@@ -135,6 +166,8 @@ static void became_lost(void *argument)
 {
     struct peer *peer = argument;
     struct node_registry *registry = peer->registry;
+    if (wait_longer(peer, &peer->lost, registry->config.lost_after_ns))
+        return;
     peer->status.state = NODE_LOST;
     peer->lost_told = true;
     note(peer, EVENT_WARNING, "NodeLost", "not heard of for too long; its containers are replaced");
@@ -152,7 +185,7 @@ static void heard_of(struct peer *peer)
     struct node_registry *registry = peer->registry;
     bool back = peer->status.state != NODE_READY;
     peer->status.last_heartbeat_ms = loop_wall_ms(registry->loop);
-    peer->silent_since_ns = loop_now_ns(registry->loop);
+    peer->silent_since_ns = attention(registry);
     loop_timer_start(&peer->suspect, registry->config.suspect_after_ns);
     loop_timer_start(&peer->lost, registry->config.lost_after_ns);
     if (!back)
@@ -170,7 +203,7 @@ static struct peer *make_peer(struct node_registry *registry, const char *name)
     struct peer *peer = memory_alloc(sizeof *peer);
     peer->registry = registry;
     peer->status.state = NODE_SUSPECT;
-    peer->silent_since_ns = loop_now_ns(registry->loop);
+    peer->silent_since_ns = attention(registry);
     snprintf(peer->name, sizeof peer->name, "%s", name);
     loop_timer_init(&peer->suspect, registry->loop, "node suspect", silent_too_long, peer);
     loop_timer_init(&peer->lost, registry->loop, "node lost", became_lost, peer);
@@ -358,6 +391,11 @@ bool node_registry_settled(const struct node_registry *registry)
     return registry->settled;
 }
 
+int64_t node_registry_table_version(const struct node_registry *registry)
+{
+    return registry->table_version;
+}
+
 bool node_registry_table_acknowledged(struct node_registry *registry, int64_t version)
 {
     struct peer *peer, *next;
@@ -395,6 +433,7 @@ struct node_registry *node_registry_create(const struct node_registry_config *co
     registry->subscriber =
         (struct state_subscriber){.changed = record_changed, .argument = registry};
     state_subscribe(config->state, &registry->subscriber);
+    loop_timer_init(&registry->attend, config->loop, "node clocks", attend, registry);
     loop_timer_init(&registry->flush, config->loop, "node messages", flush, registry);
     return registry;
 }
@@ -410,6 +449,7 @@ void node_registry_destroy(struct node_registry *registry)
     if (!registry)
         return;
     loop_timer_stop(&registry->flush);
+    loop_timer_stop(&registry->attend);
     HASH_ITER(hh, registry->peers, peer, next)
     {
         HASH_DEL(registry->peers, peer);
@@ -428,6 +468,7 @@ void node_registry_start(struct node_registry *registry)
 {
     const struct node *node = NULL;
     registry->started_ns = loop_now_ns(registry->loop);
+    attend(registry);
     while ((node = node_registry_next(registry, node ? node->name : NULL))) {
         struct peer *peer = make_peer(registry, node->name);
         HASH_ADD_STR(registry->peers, name, peer);

@@ -69,6 +69,8 @@ void node_registry_assign_all(struct node_registry *registry, const char *node);
 /* Bumps the table: services named changed (NULL: all). Answers the version that holds them, to be
  * waited for by node_registry_table_acknowledged. */
 int64_t node_registry_publish(struct node_registry *registry, const char *service);
+/* The version of what has been published so far. */
+int64_t node_registry_table_version(const struct node_registry *registry);
 /* Does that node's proxy count: connected, or silent for less than the suspect time? */
 bool node_registry_counts(struct node_registry *registry, const char *node);
 /* After a start: have the nodes known from before told what runs there (or been given up on)? Until

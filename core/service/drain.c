@@ -90,6 +90,8 @@ static void begin(struct drain *drain, const struct container *container)
     const struct service *service = NULL;
     uint64_t longest_ns = 0;
     drain->begun = true;
+    /* What was withdrawn a moment ago may still be in proxies. */
+    drain->version = node_registry_table_version(manager->config.nodes);
     drain->deadline.fire = deadline_passed;
     while ((service = service_of(manager, container->deployment, service))) {
         enum endpoint_state state;
@@ -103,7 +105,8 @@ static void begin(struct drain *drain, const struct container *container)
             longest_ns = service->drain_timeout_ns;
     }
     loop_timer_start(&drain->deadline, longest_ns + 10 * NS_PER_SECOND);
-    if (!drain->debts)
+    /* In no table as of now; those that proxies still hold are to be replaced first. */
+    if (!drain->debts && node_registry_table_acknowledged(manager->config.nodes, drain->version))
         loop_timer_start(&drain->deadline, 0);
 }
 
