@@ -165,6 +165,17 @@ static void look_at_nodes(struct server_process *leader)
     }
 }
 
+static void look_at_containers(struct server_process *leader)
+{
+    const struct container *container = NULL;
+    while ((container = container_manager_next(leader->server->containers, NULL, container))) {
+        struct true_container *seen = true_container(container->id);
+        if (seen && container_manager_status(leader->server->containers, container)->state ==
+                        CONTAINER_LOST)
+            seen->lost_seen_ns = now_ns();
+    }
+}
+
 static void look_at_deployments(struct server_process *leader)
 {
     struct true_deployment *seen, *next;
@@ -191,6 +202,7 @@ void check_instant(void)
     looked_ns = now_ns();
     look_at_nodes(leader);
     look_at_deployments(leader);
+    look_at_containers(leader);
 }
 
 /* -- the end -- */

@@ -308,6 +308,9 @@ static void stop_process(struct process *process, enum fault fault)
         return;
     uint64_t span = draw_around(STREAM_PROCESS, 8 * NS_PER_SECOND);
     process->stopped_until_ns = now_ns() + span + 1;
+    for (uint32_t i = 0; i < world.options.hosts; i++)
+        if (fault == FAULT_SERVER_STOP || process == &world.hosts[i].process)
+            world.hosts[i].told_since_ns = process->stopped_until_ns;
     world.hits[fault]++;
     trace('X', "%s is stopped for %llu ms", process->name, (unsigned long long)(span / NS_PER_MS));
 }

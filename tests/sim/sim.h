@@ -204,6 +204,7 @@ struct sim_proxy {
     struct proxy_table now;                  /* what its workers have */
     uint64_t asked_version, applied_version; /* of the agent's present life */
     bool publish_asked;
+    uint64_t asked_ns; /* since when */
     struct feed_callbacks callbacks;
     uint64_t epoch; /* counts publications that took effect */
     uint64_t up_since_ns;
@@ -272,6 +273,7 @@ struct truth {
     struct true_container *containers;
     struct true_deployment *deployments;
     uint64_t head, fence;
+    const struct server_process *writer; /* of the transaction that is judged */
 };
 
 /* -- invariants -- */

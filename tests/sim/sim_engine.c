@@ -270,6 +270,34 @@ static void complete(struct host *host, struct orch_op op, const struct orch_res
     CHECK(I30, status == ORCH_E_STALE, "a second answer is taken: %d", status);
 }
 
+/* An answer that comes when the host has long given up: the plugin's own deadline. */
+struct late_answer {
+    struct loop_timer timer;
+    struct host *host;
+    uint64_t generation;
+    struct orch_op op;
+};
+
+static void answer_at_last(void *argument)
+{
+    struct late_answer *late = argument;
+    const struct orch_error error = {
+        .size = sizeof error, .code = ORCH_E_TIMEOUT, .message = "simulated"};
+    const struct orch_result result = {
+        .size = sizeof result, .status = ORCH_E_TIMEOUT, .error = &error};
+    if (late->generation == late->host->engine.generation && late->host->engine.host)
+        complete(late->host, late->op, &result);
+    free(late);
+}
+
+static void answer_late(struct host *host, struct orch_op op)
+{
+    struct late_answer *late = memory_alloc(sizeof *late);
+    *late = (struct late_answer){.host = host, .generation = host->engine.generation, .op = op};
+    loop_timer_init(&late->timer, world.loop, "late answer", answer_at_last, late);
+    loop_timer_start(&late->timer, draw_between(STREAM_ENGINE, 3, 130) * NS_PER_SECOND);
+}
+
 static void answer(struct sim_call *call, orch_status status, const void *value,
                    struct orch_array items)
 {
@@ -287,7 +315,9 @@ static void answer(struct sim_call *call, orch_status status, const void *value,
     host->engine.operations -= is_change(call->verb) && alive;
     bool silent = call->fate == FATE_SILENT;
     free_call(call);
-    if (alive && !silent)
+    if (alive && silent)
+        answer_late(host, op);
+    else if (alive)
         complete(host, op, &result);
 }
 

@@ -124,6 +124,12 @@ static void connection_over(void *argument)
         tell_drained(host, service, endpoint, 0);
 }
 
+/* One that has not acknowledged for the suspect time no longer counts. */
+static bool is_silent(const struct sim_proxy *proxy)
+{
+    return proxy->publish_asked && now_ns() - proxy->asked_ns > (SUSPECT_MS - 100) * NS_PER_MS;
+}
+
 /* A picked endpoint is its own container or nobody's; never another's. Other nodes' tables may lag
  * behind a crash there; what an ordered end leaves behind is judged at the end. */
 static void judge_pick(struct host *host, const struct proxy_table_service *service,
@@ -137,7 +143,8 @@ static void judge_pick(struct host *host, const struct proxy_table_service *serv
     struct cell *cell = at ? engine_cell_at(at, endpoint->address) : NULL;
     CHECK(I14_STATE, !endpoint->draining, "%s picks %s, which drains", host->name, endpoint->id);
     CHECK(I14_ADDRESS,
-          at != host || !cell || cell->foreign || strcmp(cell->record, endpoint->id) == 0,
+          at != host || !cell || cell->foreign || is_silent(&host->proxy) ||
+              strcmp(cell->record, endpoint->id) == 0,
           "%s: a connection of %s to %s at %s reaches %s", host->name, service->name, endpoint->id,
           endpoint->address, cell ? cell->name : "");
 }
@@ -270,6 +277,8 @@ void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
     struct host *host = host_of(feed);
     trace('P', "%s publish %llu", host->name, (unsigned long long)version);
     host->proxy.asked_version = version;
+    if (!host->proxy.publish_asked)
+        host->proxy.asked_ns = now_ns();
     host->proxy.publish_asked = true;
     if (host->proxy.up)
         apply_soon(host);

@@ -150,6 +150,12 @@ static void put_revision(const struct revision *revision)
 
 /* -- containers -- */
 
+/* While two servers run, what one of them heard is not what the other decides by. */
+static bool one_decides(void)
+{
+    return world.truth.writer == server_leader() && server_leader()->opened;
+}
+
 static bool is_lost(const struct true_container *container)
 {
     return container->lost_seen_ns && container->lost_seen_ns + DECISION_NS > now_ns();
@@ -348,6 +354,8 @@ static void judge_new(const struct true_container *fresh)
     judge_slot(fresh);
     judge_surge(fresh);
     judge_room(fresh);
+    if (!one_decides())
+        return;
     judge_engine(fresh);
     uint32_t silent = 0;
     for (uint32_t i = 0; i < world.options.hosts; i++)
@@ -421,7 +429,8 @@ static void put_container(const struct container *container)
         judge_new(seen);
     struct true_deployment *deployment = true_deployment(seen->deployment);
     if (replaced && deployment && !container->failed) {
-        judge_replaced(seen);
+        if (one_decides())
+            judge_replaced(seen);
         CHECK(I13_PAUSED,
               !deployment->paused || seen->revision == deployment->revision ||
                   now_ns() - deployment->paused_ns < DECISION_NS,
@@ -528,6 +537,7 @@ static bool is_of_pass(const char *key, uint32_t kind, int pass)
 void truth_apply(struct server_process *server, const struct orch_store_txn *txn)
 {
     char key[300];
+    world.truth.writer = server;
     trace('S', "%s %llu -> %llu", server->process.name, (unsigned long long)txn->expected_head,
           (unsigned long long)txn->new_head);
     CHECK(I4_SEQ, txn->new_head > world.truth.head && txn->expected_head == world.truth.head,
