@@ -21,7 +21,7 @@
 #define GREETING_NS (10 * NS_PER_SECOND)
 #define SOUND_NS (1 * NS_PER_SECOND) /* one that ran this long is replaced at once */
 #define FIRST_BACKOFF_NS (20 * NS_PER_MS)
-#define LONGEST_BACKOFF_NS (5 * NS_PER_SECOND)
+#define LONGEST_BACKOFF_NS (1 * NS_PER_SECOND)
 
 extern char **environ;
 
