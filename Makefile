@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: bootstrap build run demo test test-unit test-integration test-e2e lint fmt fmt-check \
-        coverage bench validate install clean help
+        coverage bench bench-scale validate install clean help
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -53,6 +53,13 @@ coverage: ## lines that tests run, by folder; fails below what we promise
 
 bench: build ## measure; prints figures, judges nothing
 	@scripts/bench
+
+bench-scale: ## two million containers and kube-scheduler's shapes, with simulated agents
+	@cmake --preset release -B build/bench-release -DBUILD_TESTING=ON \
+	  -DORCHESTRATOR_OUTPUT="$$PWD/build/bench-release" >/dev/null
+	@cmake --build build/bench-release --target bench_scale
+	@mkdir -p build/bench
+	@build/bench-release/bin/bench_scale --directory build/bench --json build/bench/scale.json
 
 validate: build fmt-check ## the example configuration, the format, the API description
 	@scripts/validate
