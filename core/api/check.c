@@ -117,7 +117,7 @@ static bool is_literal(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
-bool check_host(const struct api *api, const char *host)
+static bool check_host(const struct api *api, const char *host)
 {
     char name[256];
     const char *end = *host == '[' ? strchr(host, ']') : strrchr(host, ':');

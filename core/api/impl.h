@@ -132,7 +132,6 @@ struct api {
     struct loop *loop; /* the API's own */
     pthread_t thread;
     char address[80];
-    const char *wildcard_host; /* of `listen`, without the port */
     atomic_bool serving;
 
     struct MHD_Daemon *daemon;
@@ -163,7 +162,7 @@ struct api {
     /* Stopping. */
     bool stopping, stopped;
     struct loop_timer stop_timer;
-    struct loop_task stop_task, stopped_task, serve_task;
+    struct loop_task stop_task, stopped_task, end_task;
     uint64_t stop_limit_ns;
     void (*stop_done)(void *argument);
     void *stop_argument;
@@ -181,8 +180,6 @@ void api_check_stopped(struct api *api);
 
 /* A bound socket for "host:port"; fills `bound` with what it is. -1: error. */
 int listen_open(const char *address, char *bound, size_t bytes, struct error *error);
-/* `path` without its port; "" when there is none. */
-bool listen_split(const char *listen, char *host, size_t bytes, uint16_t *port);
 
 /* -- connections -- */
 
@@ -264,7 +261,6 @@ const char *exchange_header(const struct exchange *exchange, const char *name);
 /* All that is judged before the body is read. False: request.error says why (and close_after,
  * retry_after, allow). */
 bool check_request(struct exchange *exchange, const char *method, const char *version);
-bool check_host(const struct api *api, const char *host);
 
 /* -- answers -- */
 
@@ -274,8 +270,6 @@ void reply_write_error(struct text *out, const struct error *error,
                        const struct schema_faults *faults);
 /* The answer to a connection that MHD lets us answer no more: written to the socket as it is. */
 void reply_write_raw(struct exchange *exchange);
-/* Compresses `text` in place; false: it stays as it is. */
-bool reply_gzip(struct text *text);
 
 /* -- streams -- */
 
@@ -299,9 +293,6 @@ char *cursor_decode(struct arena *arena, const char *cursor); /* NULL: it is non
 /* -- the document and the figures -- */
 
 void openapi_write(const struct router *router, struct text *out);
-void server_begin_healthz(struct request *request);
-void server_begin_readyz(struct request *request);
-void server_begin_openapi(struct request *request);
 void server_begin_metrics(struct request *request);
 void server_begin_watch(struct request *request);
 /* Answers from the dashboard's folder; false: there is no such file. */

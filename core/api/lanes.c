@@ -51,6 +51,8 @@ void lanes_init(struct lanes *lanes, struct loop *loop, const struct api_limits 
 void lanes_finish(struct lanes *lanes)
 {
     loop_slice_stop(&lanes->slice);
+    while (next_task(lanes))
+        ; /* the loop has stopped before them; they belong to their requests */
     for (int i = 0; i < 3; i++)
         queue_finish(&lanes->queues[i]);
 }

@@ -11,7 +11,7 @@
 
 enum { BACKLOG = 1024 };
 
-bool listen_split(const char *listen, char *host, size_t bytes, uint16_t *port)
+static bool listen_split(const char *listen, char *host, size_t bytes, uint16_t *port)
 {
     const char *colon = strrchr(listen, ':');
     if (!colon)

@@ -35,7 +35,8 @@ void reply_write_error(struct text *out, const struct error *error,
     text_append_char(out, '}');
 }
 
-bool reply_gzip(struct text *text)
+/* In place; false: it stays as it is. */
+static bool pack(struct text *text)
 {
     z_stream stream = {0};
     if (deflateInit2(&stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
@@ -121,7 +122,7 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
 static struct MHD_Response *from_text(struct exchange *exchange)
 {
     struct text *out = &exchange->request.out;
-    bool packed = exchange->accepts_gzip && out->length >= GZIP_FROM_BYTES && reply_gzip(out);
+    bool packed = exchange->accepts_gzip && out->length >= GZIP_FROM_BYTES && pack(out);
     size_t length = out->length;
     if (!length)
         return MHD_create_response_from_buffer(0, (void *)"", MHD_RESPMEM_PERSISTENT);

@@ -84,7 +84,6 @@ void request_to_loop(struct request *request, request_step *step)
     request->task = (struct loop_task){.run = run_step, .name = request->route->path};
     if (lanes_push(&request->api->lanes, lane ? lane : LANE_USERS, &request->task))
         return;
-    exchange->retry_after = 1;
     error_set(&request->error, ERROR_RATE_LIMITED,
               "too many requests are waiting; try again in a second");
     request_fail(request, &request->error);
@@ -132,6 +131,8 @@ static void fail(struct request *request, const struct error *error,
     request->content_type = NULL;
     request->location = NULL;
     request->etag = 0;
+    if (copy.code == ERROR_RATE_LIMITED && !exchange_of(request)->retry_after)
+        exchange_of(request)->retry_after = 1;
     request_reply(request, error_code_http(copy.code));
 }
 

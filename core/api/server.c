@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const struct api_limits api_default_limits = {.body_bytes = 1024 * 1024,
@@ -38,6 +39,7 @@ const struct api_limits api_default_limits = {.body_bytes = 1024 * 1024,
 enum { CONNECTION_MEMORY_BYTES = 48 * 1024 };
 /* Of a client that reads nothing of its answer, in seconds. */
 enum { STALL_SECONDS = 75 };
+enum { OTHER_DESCRIPTORS = 1024 };
 
 /* -- libmicrohttpd inside the loop -- */
 
@@ -204,8 +206,22 @@ static void close_daemon(struct api *api)
     api->daemon = NULL;
 }
 
+/* Room for all connections beside what the rest of the daemon opens. */
+static void raise_descriptor_limit(const struct api *api)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)api->parts.config->api.max_connections + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
+        LOG_WARN("fewer descriptors than api.maxConnections may need",
+                 LOG_INT("limit", limit.rlim_cur), LOG_INT("wanted", wanted));
+}
+
 static bool open_all(struct api *api, struct error *error)
 {
+    raise_descriptor_limit(api);
     api->listen_fd =
         listen_open(api->parts.config->api.listen, api->address, sizeof api->address, error);
     if (api->listen_fd < 0)
@@ -362,7 +378,7 @@ void api_stop(struct api *api, uint64_t limit_ns, void (*done)(void *argument), 
 
 static void stop_at_once(struct loop_task *task)
 {
-    struct api *api = CONTAINER_OF(task, struct api, serve_task);
+    struct api *api = CONTAINER_OF(task, struct api, end_task);
     if (api->daemon) {
         api->stopping = api->stopped = true;
         stop_overdue(api);
@@ -377,8 +393,8 @@ void api_destroy(struct api *api)
 {
     if (!api)
         return;
-    api->serve_task = (struct loop_task){.run = stop_at_once, .name = "api end"};
-    loop_post(api->loop, &api->serve_task);
+    api->end_task = (struct loop_task){.run = stop_at_once, .name = "api end"};
+    loop_post(api->loop, &api->end_task);
     pthread_join(api->thread, NULL);
     while (api->exchanges) /* the loop never answered them */
         exchange_free(api->exchanges);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void server_begin_healthz(struct request *request)
+static void begin_healthz(struct request *request)
 {
     text_append_string(&request->out, "{\"status\":\"ok\"}");
     request_reply(request, 200);
@@ -26,7 +26,7 @@ static void ask_state(struct request *request)
     request_fail_from_loop(request);
 }
 
-void server_begin_readyz(struct request *request)
+static void begin_readyz(struct request *request)
 {
     struct error error;
     if (request->api->stopping)
@@ -40,7 +40,7 @@ void server_begin_readyz(struct request *request)
     request_fail(request, &error);
 }
 
-void server_begin_openapi(struct request *request)
+static void begin_openapi(struct request *request)
 {
     const struct text *document = &request->api->openapi;
     text_append(&request->out, document->data, document->length);
@@ -54,20 +54,20 @@ static const char status_schema[] =
 static const struct route routes[] = {
     {.method = "GET",
      .path = "/healthz",
-     .begin = server_begin_healthz,
+     .begin = begin_healthz,
      .role = ROLE_NONE,
      .summary = "Is the daemon alive?",
      .answers_schema = status_schema},
     {.method = "GET",
      .path = "/readyz",
-     .begin = server_begin_readyz,
+     .begin = begin_readyz,
      .role = ROLE_NONE,
      .lane = LANE_CONTROLLERS,
      .summary = "Does it serve? 503 with the reason until it does.",
      .answers_schema = status_schema},
     {.method = "GET",
      .path = "/openapi.json",
-     .begin = server_begin_openapi,
+     .begin = begin_openapi,
      .role = ROLE_NONE,
      .summary = "This document.",
      .answers_schema = "{\"type\":\"object\"}"},
