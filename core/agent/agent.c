@@ -22,6 +22,16 @@ void agent_look_all(struct agent *agent)
     }
 }
 
+/* Another server may listen now, or one that has not made durable what it was told. */
+static void agent_forget_told(struct agent *agent)
+{
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        unit->gone_told = false;
+    }
+}
+
 static void ask_engine(void *argument);
 
 void agent_runtime_is(struct agent *agent, bool up, const char *message)
@@ -141,6 +151,7 @@ void agent_attach(struct agent *agent, struct link_end *take_end)
         link_close(agent->link);
     agent->link = take_end;
     agent->introduced = agent->full_sent = false;
+    agent_forget_told(agent);
     agent->table_acknowledged = agent->table_version = 0; /* the server counts anew */
     agent->version_count = 0;
     link_set_receiver(

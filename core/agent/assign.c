@@ -103,7 +103,7 @@ static void revive(struct agent *agent)
     struct unit *unit, *next;
     HASH_ITER(hh, agent->units, unit, next)
     {
-        if (unit->phase == UNIT_VANISHED && unit->intent == ASSIGNED_RUN)
+        if (unit->phase == UNIT_VANISHED && unit->intent == ASSIGNED_RUN && !unit->gone_told)
             unit_revive(unit);
     }
 }

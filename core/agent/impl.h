@@ -66,6 +66,7 @@ struct unit {
     enum unit_phase phase;
     uint8_t intent; /* enum assigned_intent */
     int64_t slot, revision, seq, incarnation, wanted_incarnation, restarts;
+    int64_t found; /* in the list that is being taken: the incarnation that the engine has */
     struct list ports;
     struct arena arena; /* ports */
     uint64_t saved_by;  /* the save that must be on disk before anything is made */
@@ -74,6 +75,7 @@ struct unit {
     bool stop_then_restart; /* a liveness failure or a restart asked for: stop, then make anew */
     bool dirty;             /* to be reported */
     bool touched;           /* the engine spoke of it while it was being made */
+    bool gone_told;         /* vanished, and this connection's server knows */
     bool end_told;          /* this end is known to the server, from before a restart of ours */
     struct health *health;
     struct backoff backoff;

@@ -47,9 +47,10 @@ static void take_stray(struct agent *agent, const struct orch_container_view *vi
     stray_remove(agent, view->runtime_id.ptr, view->state == ORCH_CONTAINER_RUNNING);
 }
 
-/* Before the first look at a unit the engine may have a later incarnation of it than is known here
- * (our file was lost): that one is adopted, not doubled. */
-static void find_latest(struct agent *agent, const struct orch_container_view *view)
+/* Before the first look at a unit the engine may have another incarnation of it than is known here
+ * (our file was lost): a later one is adopted, not doubled, and one that still runs must have
+ * stopped before the one that is wanted is made. */
+static void note_found(struct agent *agent, const struct orch_container_view *view)
 {
     const char *id = label_of(view, LABEL_CONTAINER);
     const char *incarnation = label_of(view, LABEL_INCARNATION);
@@ -57,11 +58,23 @@ static void find_latest(struct agent *agent, const struct orch_container_view *v
     if (!unit || unit->phase != UNIT_UNKNOWN)
         return;
     int64_t found = strtoll(incarnation, NULL, 10);
-    if (found <= unit->incarnation)
-        return;
-    unit->incarnation = found;
-    if (unit->wanted_incarnation < found)
-        unit->wanted_incarnation = found;
+    bool matters = found >= unit->incarnation || view->state == ORCH_CONTAINER_RUNNING;
+    if (matters && found > unit->found)
+        unit->found = found;
+}
+
+static void take_found(struct agent *agent)
+{
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (unit->phase == UNIT_UNKNOWN && unit->found) {
+            unit->incarnation = unit->found;
+            if (unit->wanted_incarnation < unit->found)
+                unit->wanted_incarnation = unit->found;
+        }
+        unit->found = 0;
+    }
 }
 
 static void take_view(struct agent *agent, const struct orch_container_view *view, uint64_t list)
@@ -107,7 +120,8 @@ static void listed(void *argument, orch_status status, const struct error *error
     }
     agent_runtime_is(agent, true, "");
     for (uint32_t i = 0; i < count; i++)
-        find_latest(agent, &views[i]);
+        note_found(agent, &views[i]);
+    take_found(agent);
     for (uint32_t i = 0; i < count; i++)
         take_view(agent, &views[i], number);
     take_absent(agent, number);

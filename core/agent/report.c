@@ -291,6 +291,7 @@ static void forget_told(struct agent *agent)
     HASH_ITER(hh, agent->units, unit, next_unit)
     {
         unit->dirty = false;
+        unit->gone_told = unit->phase == UNIT_VANISHED;
     }
     HASH_ITER(hh, agent->templates, template, next_template)
     {
