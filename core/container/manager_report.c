@@ -215,6 +215,10 @@ static void keep_one_again(struct container_manager *manager, struct txn *txn,
 void container_keep_again(void *argument)
 {
     struct container_manager *manager = argument;
+    if (!state_ready(manager->state, NULL)) { /* what is on its way may yet be refused */
+        loop_timer_start(&manager->retry, NS_PER_SECOND);
+        return;
+    }
     struct txn *txn = txn_begin(manager->state, (struct origin){.by = "controller/container"});
     struct state_cursor cursor;
     const struct record *record;

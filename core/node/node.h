@@ -22,7 +22,8 @@ struct node { /* durable */
 };
 enum node_state { NODE_READY = 1, NODE_SUSPECT, NODE_LOST };
 struct node_status {
-    uint8_t state; /* enum node_state */
+    uint8_t state;     /* enum node_state */
+    bool runtime_down; /* its engine does not answer: it gets nothing new */
     struct node_amounts allocated;
     int64_t containers, last_heartbeat_ms;
     uint64_t seq;

@@ -325,6 +325,10 @@ static void take_report(struct peer *peer, const struct report *report)
     if (report->table_version > peer->acknowledged)
         peer->acknowledged = report->table_version;
     peer->proxy_gone = report->proxy_gone;
+    if (peer->status.runtime_down != report->runtime_down) {
+        peer->status.runtime_down = report->runtime_down;
+        tell_changed(peer);
+    }
     if (!report->heartbeat || report->table_version)
         registry->events.report(registry->events.argument, peer->name, report);
     if (report->full)

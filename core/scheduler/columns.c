@@ -51,7 +51,7 @@ void scheduler_node_put(struct scheduler *scheduler, const struct node *node,
         column = insert(scheduler, node->name);
     const struct node *old = column->record;
     column->record = (const struct node *)record_take_reference(&node->record);
-    column->ready = status->state == NODE_READY;
+    column->ready = status->state == NODE_READY && !status->runtime_down;
     column->capacity[RESOURCE_CPU] = node->capacity.cpu_millis - node->reserved.cpu_millis;
     column->capacity[RESOURCE_MEMORY] = node->capacity.memory_bytes - node->reserved.memory_bytes;
     column->capacity[RESOURCE_CONTAINERS] = CONTAINERS_PER_NODE;
