@@ -154,6 +154,7 @@ struct cell { /* one container of an engine */
     int32_t exit_code;
     int64_t created_ms, started_ms, finished_ms;
     uint64_t started_ns, finished_ns, term_ns, kill_at_ns;
+    uint64_t asked_ns; /* when its start was asked for */
     int64_t ports[4];
     uint32_t port_count;
     bool foreign;
@@ -244,6 +245,7 @@ struct true_container {
     char id[80], deployment[64], node[16], stop_reason[48];
     int64_t slot, revision, incarnation, restarts;
     bool stopping, failed, gone, has_liveness;
+    uint64_t end_known_ns; /* since when the agent knows that it does not run */
     uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
     bool ready; /* in the last report that reached the leader */
     uint64_t ready_changed_ns;

@@ -468,6 +468,11 @@ static void act_list(struct sim_call *call)
         if (!is_asked(call, cell))
             continue;
         view_of(cell, pairs, &views[count++]);
+        struct true_container *record = true_container(cell->record);
+        if (record && call->fate == FATE_DONE && cell->state == ORCH_CONTAINER_EXITED)
+            record->end_known_ns = record->end_known_ns ? record->end_known_ns : now_ns();
+        else if (record && cell->state == ORCH_CONTAINER_RUNNING)
+            record->end_known_ns = 0;
         cell->known =
             cell->known || (call->fate == FATE_DONE && cell->state == ORCH_CONTAINER_RUNNING);
     }
@@ -721,6 +726,8 @@ static orch_status start(void *runtime, struct orch_op op, struct orch_str id,
 {
     NEEDS_ENGINE(runtime);
     struct cell *cell = touch(runtime, id, "start");
+    if (cell)
+        cell->asked_ns = now_ns();
     struct sim_call *call = begin(runtime, op, VERB_START, cell ? cell->name : "?");
     copy(call->id, sizeof call->id, id);
     return ORCH_PENDING;

@@ -141,9 +141,11 @@ static void judge_pick(struct host *host, const struct proxy_table_service *serv
         if (strcmp(world.hosts[i].name, record->node) == 0)
             at = &world.hosts[i];
     struct cell *cell = at ? engine_cell_at(at, endpoint->address) : NULL;
+    /* A start that was under way when the end became known can't be held back any more. */
+    bool known = record && record->end_known_ns && cell && record->end_known_ns < cell->asked_ns;
     CHECK(I14_STATE, !endpoint->draining, "%s picks %s, which drains", host->name, endpoint->id);
     CHECK(I14_ADDRESS,
-          at != host || !cell || cell->foreign || is_silent(&host->proxy) ||
+          at != host || !cell || cell->foreign || !known || is_silent(&host->proxy) ||
               strcmp(cell->record, endpoint->id) == 0,
           "%s: a connection of %s to %s at %s reaches %s", host->name, service->name, endpoint->id,
           endpoint->address, cell ? cell->name : "");

@@ -158,7 +158,7 @@ static void draw_template(struct container_template *template, struct probes *pr
 {
     static const char *const images[] = {"app:1", "app:2", "app:3", "bad:1"};
     template->image = images[draw(STREAM_USERS, last || draw(STREAM_USERS, 3) ? 3 : 4)];
-    template->resources.cpu_millis = (int64_t)draw(STREAM_USERS, 500);
+    template->resources.cpu_millis = (int64_t)draw(STREAM_USERS, last ? 150 : 500);
     template->resources.memory_bytes = (int64_t)draw(STREAM_USERS, 300) << 20;
     template->stop_grace_period_ns = NS_PER_SECOND *draw_between(STREAM_USERS, 1, 8);
     template->restart_policy.condition = RESTART_ALWAYS;
