@@ -138,7 +138,7 @@ struct api {
     struct loop_io io;
     struct loop_timer run_timer, sweep_timer;
     int listen_fd;
-    bool run_again; /* a connection has gone: only the next run accepts in its place */
+    bool run_again; /* woken, or a connection has gone: only the next run accepts in its place */
     int hangup_fd;  /* epoll: clients of suspended streams that went away */
     struct loop_io hangup_io;
 

@@ -71,6 +71,7 @@ static void daemon_ready(void *argument, int fd, unsigned events)
 
 void api_wake(struct api *api)
 {
+    api->run_again = true; /* from within MHD_run, the timer would be set anew after it */
     loop_timer_start(&api->run_timer, 0);
 }
 

@@ -148,14 +148,15 @@ struct reply ask_plain(const char *method, const char *path, const char *headers
                        headers ? headers : "");
     if (body)
         text_append_format(&out, "Content-Length: %zu\r\n", strlen(body));
+    if (strcmp(method, "HEAD") == 0) /* what it says of its length is of what GET would send */
+        text_append_string(&out, "Connection: close\r\n");
     text_append_string(&out, "\r\n");
     if (body)
         text_append_string(&out, body);
     client_send(fd, out.data, out.length);
     text_finish(&out);
     struct reply reply;
-    if (strcmp(method, "HEAD") == 0) { /* its length is of what GET would send */
-        shutdown(fd, SHUT_WR);
+    if (strcmp(method, "HEAD") == 0) {
         while (more(fd, &out))
             ;
         reply = (struct reply){.head = strdup(text_string(&out)), .body = strdup("")};
