@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "api/api.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "daemon_plugins.h"
 #include "plugin/http_client.h"
@@ -53,6 +54,7 @@ struct daemon {
 static void store_closed(void *argument)
 {
     struct daemon *daemon = argument;
+    FAILPOINT(stop_store_closed);
     loop_stop(daemon->loop);
 }
 
@@ -60,15 +62,18 @@ static void store_closed(void *argument)
 static void api_stopped(void *argument)
 {
     struct daemon *daemon = argument;
+    FAILPOINT(stop_api_ended);
     agent_destroy(daemon->agent);
     daemon->agent = NULL;
     proxy_feed_destroy(daemon->feed, true);
     daemon->feed = NULL;
+    FAILPOINT(stop_agent_ended);
     server_close(daemon->server, store_closed, daemon);
 }
 
 static void stop(struct daemon *daemon)
 {
+    FAILPOINT(stop_signalled);
     daemon->stopping = true;
     if (daemon->api)
         api_stop(daemon->api, STOP_LIMIT_SECONDS * NS_PER_SECOND, api_stopped, daemon);
@@ -157,6 +162,7 @@ static bool start_feed(struct daemon *daemon, struct error *error)
                                      .balancer_count = daemon->plugins.balancer_count,
                                      .fallback_balancer = config->balancer.fallback};
     daemon->feed = proxy_feed_create(&feed, &(struct feed_callbacks){0}, error);
+    FAILPOINT(start_feed);
     return daemon->feed != NULL;
 }
 
@@ -177,6 +183,7 @@ static bool start_agent(struct daemon *daemon, struct error *error)
         .runtime_name = config->runtime.use.plugin,
         .max_operations = (uint32_t)config->runtime.max_operations};
     daemon->agent = agent_create(&agent, error);
+    FAILPOINT(start_agent);
     return daemon->agent != NULL;
 }
 
@@ -212,6 +219,7 @@ static bool create_loop(struct daemon *daemon, struct error *error)
 static bool load_plugins(struct daemon *daemon, struct error *error)
 {
     const struct config *config = daemon->config;
+    FAILPOINT(start_keyed);
     daemon->registry = plugins_open(config, &daemon->environment, config->state_dir, error);
     return daemon->registry &&
            daemon_plugins_load(&daemon->plugins, config, daemon->registry, error);
@@ -221,6 +229,7 @@ static bool create_server(struct daemon *daemon, struct error *error)
 {
     const struct config *config = daemon->config;
     const struct daemon_plugins *plugins = &daemon->plugins;
+    FAILPOINT(start_plugins);
     daemon->server =
         server_create(&(struct server_config){.loop = daemon->loop,
                                               .store = plugin_get_table(plugins->store),
@@ -291,8 +300,10 @@ static void server_opened(void *argument, const struct error *error)
         loop_stop(daemon->loop);
         return;
     }
+    FAILPOINT(start_loaded);
     connect_agent(daemon);
     api_serve(daemon->api);
+    FAILPOINT(start_serving);
     tell_ready(daemon);
 }
 

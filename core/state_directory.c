@@ -1,4 +1,5 @@
 #include "state_directory.h"
+#include "base/failpoint.h"
 #include "base/id.h"
 #include "base/text.h"
 
@@ -57,8 +58,10 @@ int state_directory_open(const char *path, struct error *error)
         error_set_errno(error, ERROR_IO, errno, "stateDir: %s could not be opened", lock_path);
         return -1;
     }
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        FAILPOINT(start_locked);
         return fd;
+    }
     if (errno == EWOULDBLOCK)
         error_set(
             error, ERROR_CONFLICT,

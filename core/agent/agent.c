@@ -1,5 +1,6 @@
 #include "agent/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -132,10 +133,14 @@ static void received(void *argument, const char *json, size_t length)
         LOG_ERROR("the server sent what is no message", LOG_STR("error", error.message));
         return;
     }
-    if (message.assignment)
+    if (message.assignment) {
         assign_take(agent, message.assignment);
-    if (message.table)
+        FAILPOINT(assignment_taken);
+    }
+    if (message.table) {
         table_take(agent, message.table);
+        FAILPOINT(table_taken);
+    }
 }
 
 static void closed(void *argument)

@@ -3,6 +3,7 @@
  * acted on. */
 #include "agent/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -158,9 +159,12 @@ static void save(struct loop_job *job)
     char temporary[512];
     snprintf(temporary, sizeof temporary, "%s.new", saving->path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    saving->failed = fd < 0 || !write_all(fd, saving->text.data, saving->text.length) ||
-                     fsync(fd) != 0 || rename(temporary, saving->path) != 0;
+    saving->failed = fd < 0 || FAILPOINT_FAILS(keep_before_write) ||
+                     !write_all(fd, saving->text.data, saving->text.length) || fsync(fd) != 0;
+    FAILPOINT(keep_before_rename);
+    saving->failed = saving->failed || rename(temporary, saving->path) != 0;
     saving->fault = errno;
+    FAILPOINT(keep_after_rename);
     if (fd >= 0)
         close(fd);
     if (!saving->failed)

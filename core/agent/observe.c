@@ -1,6 +1,7 @@
 /* What the engine has: complete lists are the truth, events a hint to ask. */
 #include "agent/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -108,6 +109,7 @@ static void want_again(void *argument);
 static void listed(void *argument, orch_status status, const struct error *error,
                    const struct orch_container_view *views, uint32_t count)
 {
+    FAILPOINT(runtime_after_list);
     struct list_note *note = argument;
     struct agent *agent = note->pending.agent;
     uint64_t number = note->number;
@@ -139,6 +141,7 @@ static void start_list(struct agent *agent)
     struct list_note *note = memory_alloc(sizeof *note);
     struct orch_pair label = {{LABEL_CLUSTER, strlen(LABEL_CLUSTER)},
                               {agent->cluster, strlen(agent->cluster)}};
+    FAILPOINT(runtime_before_list);
     pending_add(agent, &note->pending);
     note->number = ++agent->list_count;
     agent->list_wanted = false;

@@ -1,6 +1,7 @@
 /* Calls to the engine: at most so many at a time, first come first served. */
 #include "agent/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/hash.h"
 #include "base/log.h"
 
@@ -52,6 +53,7 @@ static struct unit *call_over(struct call_note *note)
 static void started(void *argument, orch_status status, const struct error *error,
                     const struct orch_started *result)
 {
+    FAILPOINT(runtime_after_start);
     struct agent *agent = ((struct call_note *)argument)->pending.agent;
     struct unit *unit = call_over(argument);
     if (unit && status == ORCH_OK)
@@ -64,6 +66,7 @@ static void started(void *argument, orch_status status, const struct error *erro
 static void created(void *argument, orch_status status, const struct error *error,
                     const char *runtime_id)
 {
+    FAILPOINT(runtime_after_create);
     struct call_note *note = argument;
     struct agent *agent = note->pending.agent;
     struct unit *unit = agent_unit(agent, note->id);
@@ -83,6 +86,7 @@ static void created(void *argument, orch_status status, const struct error *erro
         call_pump(agent);
         return;
     }
+    FAILPOINT(runtime_before_start);
     note->pending.call =
         runtime_start(agent->runtime, unit->runtime_id,
                       loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, started, note);
@@ -195,6 +199,7 @@ static void make(struct unit *unit)
     unit_set(unit, UNIT_MAKING, "", "");
     unit->touched = false;
     struct call_note *note = make_note(unit);
+    FAILPOINT(runtime_before_create);
     note->pending.call = runtime_create_container(
         agent->runtime, &task, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, created, note);
 }
@@ -223,6 +228,7 @@ static void try_later(struct unit *unit, enum unit_phase phase, orch_status stat
 
 static void stopped(void *argument, orch_status status, const struct error *error)
 {
+    FAILPOINT(runtime_after_stop);
     struct agent *agent = ((struct call_note *)argument)->pending.agent;
     struct unit *unit = call_over(argument);
     if (unit && status == ORCH_OK)
@@ -234,6 +240,7 @@ static void stopped(void *argument, orch_status status, const struct error *erro
 
 static void removed(void *argument, orch_status status, const struct error *error)
 {
+    FAILPOINT(runtime_after_remove);
     struct agent *agent = ((struct call_note *)argument)->pending.agent;
     struct unit *unit = call_over(argument);
     if (unit && status == ORCH_OK)
@@ -249,6 +256,7 @@ static void stop(struct unit *unit)
     uint64_t grace_ns = unit_template(unit)->stop_grace_period_ns;
     unit_set(unit, UNIT_STOPPING, unit->reason, unit->message);
     struct call_note *note = make_note(unit);
+    FAILPOINT(runtime_before_stop);
     note->pending.call =
         runtime_stop(agent->runtime, unit->runtime_id, unit_template(unit)->stop_signal, grace_ns,
                      loop_now_ns(agent->loop) + grace_ns + 15 * NS_PER_SECOND, stopped, note);
@@ -268,6 +276,7 @@ static void remove_container(struct unit *unit)
         observe_want_list(agent);
         return;
     }
+    FAILPOINT(runtime_before_remove);
     note->pending.call =
         runtime_remove(agent->runtime, unit->runtime_id,
                        loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, removed, note);
@@ -329,6 +338,7 @@ void stray_remove(struct agent *agent, const char *runtime_id, bool running)
     stray->next = agent->strays;
     agent->strays = stray;
     agent->stray_count++;
+    FAILPOINT(stray_before_remove);
     uint64_t now = loop_now_ns(agent->loop);
     if (running)
         stray->call = runtime_stop(agent->runtime, runtime_id, NULL, 10 * NS_PER_SECOND,

@@ -2,6 +2,7 @@
  * the local proxy's table at once. */
 #include "agent/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,6 +230,7 @@ static void publish(void *argument)
         proxy_feed_publish(agent->config.feed, version);
     else
         acknowledge(agent, version);
+    FAILPOINT(table_published);
 }
 
 static void mark(struct agent *agent, const char *container)
@@ -294,6 +296,7 @@ bool table_addresses_free(const struct agent *agent)
 static void feed_acknowledged(void *argument, uint64_t version)
 {
     acknowledge(argument, version);
+    FAILPOINT(table_acknowledged);
 }
 
 static void feed_drained(void *argument, const char *service, const char *endpoint, uint64_t cut)
@@ -301,6 +304,7 @@ static void feed_drained(void *argument, const char *service, const char *endpoi
     struct agent *agent = argument;
     struct table_entry *entry = NULL;
     note_drained(agent, service, endpoint, cut);
+    FAILPOINT(table_drained);
     HASH_FIND_STR(agent->table, service, entry);
     if (!entry || find_drained(entry, endpoint))
         return;

@@ -10,6 +10,7 @@
  */
 #include "api/idempotency.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "store/idempotency.h"
 
@@ -155,6 +156,7 @@ static void kept(void *argument, const struct error *error)
     if (error) /* the change is durable with its marker all the same */
         LOG_WARN("an answer is not kept for its Idempotency-Key",
                  LOG_STR("request", exchange->request.id), LOG_STR("error", error->message));
+    FAILPOINT(idempotency_after);
     HASH_DEL(idempotency->under_way, exchange->idempotency);
     free(exchange->idempotency);
     exchange->idempotency = NULL;
@@ -184,6 +186,7 @@ static void keep(struct loop_task *task)
     }
     struct txn *txn = txn_begin(idempotency->state, (struct origin){.by = "api"});
     txn_put(txn, record_create(&idempotency_kind, &record));
+    FAILPOINT(idempotency_before);
     txn_submit(txn, kept, exchange);
 }
 

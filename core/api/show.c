@@ -1,5 +1,6 @@
 /* Objects as they are shown: counted records with copies of what is soft. */
 #include "api/impl.h"
+#include "base/failpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,7 @@ void show_written(void *argument, const struct error *error, const struct write_
     if (record->seq > request->seq)
         request->seq = record->seq; /* commits come in order: all before it is there */
     exchange->shown = shown_take(request->parts, kind, record);
+    FAILPOINT(api_before_reply);
     request_to_api(request, reply_shown);
 }
 

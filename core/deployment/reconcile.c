@@ -3,6 +3,7 @@
  * deployment yields nothing. */
 #include "deployment/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,6 +291,7 @@ static bool roll_back(struct deployment_manager *manager, struct track *track, s
     deployment_new_revision(manager, txn, &edited, cause);
     txn_put(txn, record_create(&deployment_kind, &edited));
     snprintf(object, sizeof object, "deployments/%s", deployment->name);
+    FAILPOINT(rollback_before);
     txn_event(txn, EVENT_WARNING, "RolledBack", object, "%s", message);
     return true;
 }

@@ -1,5 +1,6 @@
 #include "node/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -348,8 +349,10 @@ static void received(void *argument, const char *json, size_t length)
                   LOG_STR("error", error.message));
         return;
     }
-    if (message.report)
+    if (message.report) {
         take_report(peer, message.report);
+        FAILPOINT(report_taken);
+    }
 }
 
 static void closed(void *argument)

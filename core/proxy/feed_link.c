@@ -1,5 +1,6 @@
 /* The conversation with the proxy that runs: greeting, the table, what it tells. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "proxy/feed_impl.h"
 
@@ -44,7 +45,9 @@ static void send_listener(struct proxy_feed *feed, struct feed_listener *listene
     listener->known = true;
     wire_begin(&packet, WIRE_LISTENER);
     wire_put_text(&packet, listener->address);
+    FAILPOINT(feed_before_listener);
     channel_send(feed->channel, &packet, listener->fds, listener->fd_count);
+    FAILPOINT(feed_after_listener);
 }
 
 static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
@@ -120,6 +123,7 @@ static void send_removed(struct proxy_feed *feed)
 static void begin_full(struct proxy_feed *feed)
 {
     struct wire_writer packet;
+    FAILPOINT(feed_before_full);
     wire_begin(&packet, WIRE_FULL);
     channel_send(feed->channel, &packet, NULL, 0);
     text_clear(&feed->removed);
@@ -203,6 +207,7 @@ static void take_hello(struct proxy_feed *feed, struct wire_reader *reader)
 
 static void take_adopted(struct proxy_feed *feed)
 {
+    FAILPOINT(feed_adopted);
     if (feed->mismatched)
         replace(feed);
     else if (!feed->ready)

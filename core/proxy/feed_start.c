@@ -1,5 +1,6 @@
 /* The proxy's process: found by its socket, or started. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "proxy/feed_impl.h"
 #include "proxy/program.h"
@@ -223,6 +224,7 @@ bool feed_start_new(struct proxy_feed *feed, struct error *error)
         close(ends[0]);
         return false;
     }
+    FAILPOINT(feed_spawned);
     feed->started_ns = loop_now_ns(feed->loop);
     watch_child(feed, pid);
     feed_link_attach(feed, ends[0], pid);

@@ -1,6 +1,7 @@
 /* Batches: one at the store, one forming. */
 #include "store/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -56,7 +57,14 @@ static void apply(struct loop_job *job)
     struct orch_store_batch request = {.size = sizeof request,
                                        .txns = {txns, (uint32_t)txn_count, sizeof *txns}};
     struct orch_error error = {.size = sizeof error};
-    batch->status = state->config.store->apply(state->store, &request, &batch->applied, &error);
+    if (FAILPOINT_FAILS(store_before_apply))
+        batch->status = ORCH_E_IO;
+    else
+        batch->status = state->config.store->apply(state->store, &request, &batch->applied, &error);
+    if (FAILPOINT_FAILS(store_after_apply)) {
+        batch->status = ORCH_E_UNKNOWN;
+        batch->applied = 0;
+    }
     if (batch->applied > txn_count)
         batch->applied = (uint32_t)txn_count;
     snprintf(batch->message, sizeof batch->message, "%s", error.message);
@@ -73,6 +81,7 @@ static void read_back(struct loop_job *job)
     struct orch_store_head head = {.size = sizeof head};
     struct orch_error error = {.size = sizeof error};
     batch->head_known =
+        !FAILPOINT_FAILS(store_before_read_back) &&
         batch->state->config.store->head(batch->state->store, &head, &error) == ORCH_OK;
     batch->head = head.head;
 }
@@ -145,6 +154,7 @@ static void read_back_done(struct loop_job *job)
 {
     struct batch *batch = CONTAINER_OF(job, struct batch, job);
     struct state *state = batch->state;
+    FAILPOINT(store_after_read_back);
     if (!batch->head_known) {
         /* Stays unknown: callers are told so, nothing is written until it has been read. */
         struct error error;
@@ -184,6 +194,7 @@ static void applied(struct loop_job *job)
 {
     struct batch *batch = CONTAINER_OF(job, struct batch, job);
     struct state *state = batch->state;
+    FAILPOINT(store_before_done);
     struct txn *rest = commit_prefix(state, batch->first, batch->applied);
     batch->first = rest;
     if (batch->status == ORCH_OK) {
@@ -217,6 +228,7 @@ void state_flush(struct state *state)
     struct batch *batch = state->forming;
     if (state->at_store || !batch || !batch->first || state->unknown)
         return;
+    FAILPOINT(store_batch_closed);
     state->forming = NULL;
     state->at_store = batch;
     batch->begun_ns = loop_now_ns(state->loop);
@@ -263,6 +275,7 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
                 void *argument)
 {
     struct state *state = txn->state;
+    FAILPOINT(store_submitted);
     txn->done = done;
     txn->argument = argument;
     if (!txn->count && !state->forming && !state->at_store) {

@@ -1,6 +1,7 @@
 /* Opening the store and loading all records. Listing and parsing happen on the store thread; the
  * loop puts the records into its indexes in slices. */
 #include "store/impl.h"
+#include "base/failpoint.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -110,6 +111,7 @@ static void first_written(void *argument, const struct error *error)
         finish(loading, error);
         return;
     }
+    FAILPOINT(store_first_written);
     struct meta probe = {.record.kind = &meta_kind};
     const struct meta *meta =
         (const struct meta *)state_find(state, STATE_COMMITTED, &probe.record);
@@ -173,6 +175,7 @@ static void loaded(struct loop_job *job)
         finish(loading, &loading->error);
         return;
     }
+    FAILPOINT(store_listed);
     loop_slice_init(&loading->slice, loading->state->loop, "load", insert_some, loading);
     loop_slice_start(&loading->slice);
 }

@@ -1,4 +1,5 @@
 #include "store/impl.h"
+#include "base/failpoint.h"
 #include "store/idempotency.h"
 
 #include <assert.h>
@@ -214,6 +215,7 @@ void txn_commit(struct txn *txn)
         commit_change(txn->state, &txn->changes[i]);
     if (txn->new_head > txn->state->committed_seq)
         txn->state->committed_seq = txn->new_head;
+    FAILPOINT(store_before_reply);
     if (txn->done)
         txn->done(txn->argument, NULL);
     for (size_t i = 0; i < txn->count; i++) { /* may have been borrowed in `done` */

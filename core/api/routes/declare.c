@@ -1,6 +1,7 @@
 /* POST, PUT and PATCH of what users declare: all faults of a body at once, those of the table and
  * those that depend on other objects; then one write by the manager. */
 #include "api/routes/impl.h"
+#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -54,6 +55,7 @@ static void apply(struct request *request)
         request_to_api(request, answer_faults);
         return;
     }
+    FAILPOINT(api_before_command);
     if (kind->write(request, declare->mode, declare->wanted, declare->replicas_given,
                     &declare->write, &request->error))
         return;
