@@ -2,7 +2,6 @@
  * transaction with all records. */
 #include "deployment/impl.h"
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/hash.h"
 
 #include <stdio.h>
@@ -52,7 +51,6 @@ struct submitted {
 static void submitted_done(void *argument, const struct error *error)
 {
     struct submitted *submitted = argument;
-    FAILPOINT(reconcile_after);
     for (uint32_t i = 0; i < submitted->share_count; i++)
         scheduler_share_remove(submitted->manager->config.scheduler, &submitted->shares[i]);
     arena_finish(&submitted->arena);
@@ -73,7 +71,6 @@ static struct submitted *make_submitted(struct deployment_manager *manager, stru
 
 void deployment_submit(struct deployment_manager *manager, struct track *track, struct txn *txn)
 {
-    FAILPOINT(reconcile_before);
     track->busy = true;
     txn_submit(txn, submitted_done, make_submitted(manager, track));
 }
@@ -199,9 +196,7 @@ static void take_plan(struct placing *placing, struct schedule_plan *plan,
     }
     free(chosen);
     if (!txn_is_empty(txn)) {
-        FAILPOINT(place_before_submit);
         txn_submit(txn, submitted_done, submitted);
-        FAILPOINT(place_after_submit);
         return;
     }
     txn_abort(txn);
@@ -213,6 +208,10 @@ static void take_plan(struct placing *placing, struct schedule_plan *plan,
 static void placed(void *argument, struct schedule_plan *plan)
 {
     struct placing *placing = argument;
+    if (!plan) { /* all is ending, the manager gone already */
+        free(placing);
+        return;
+    }
     struct deployment_manager *manager = placing->manager;
     const struct deployment *deployment = deployment_manager_find(manager, placing->name);
     const struct deployment *head = deployment_head(manager, placing->name);

@@ -213,13 +213,11 @@ void scheduler_destroy(struct scheduler *scheduler)
 {
     if (!scheduler)
         return;
+    scheduler_cancel_passes(scheduler);
     while (scheduler->plugins) {
         struct plugin *plugin = scheduler->plugins;
         scheduler->plugins = plugin->next;
-        if (plugin->abandoned)
-            continue; /* a call may still be in it: it is never freed */
-        plugin->table->destroy(plugin->instance);
-        free(plugin);
+        scheduler_plugin_release(plugin);
     }
     for (size_t i = 0; i < scheduler->node_count; i++)
         free_column(&scheduler->nodes[i]);

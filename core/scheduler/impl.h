@@ -36,6 +36,7 @@ struct plugin {
     const struct orch_scheduler_v1 *table;
     void *instance;
     struct orch_sched_wants wants;
+    unsigned uses;         /* the scheduler's, and one of each pass; the last ends the instance */
     atomic_bool abandoned; /* a call of it never came back; read on the pool */
     char name[64];
 };
@@ -43,6 +44,7 @@ struct scheduler {
     struct scheduler_config config;
     struct loop *loop;
     struct plugin *plugins;
+    struct pass *passes;       /* under way */
     struct column_node *nodes; /* sorted by name */
     size_t node_count, node_room;
     uint64_t revision;
@@ -75,6 +77,9 @@ struct ask {
     uint64_t features;
 };
 
+/* Nobody waits for them any more: each `done` is told so; they end by themselves. */
+void scheduler_cancel_passes(struct scheduler *scheduler);
+void scheduler_plugin_release(struct plugin *plugin);
 struct plugin *scheduler_plugin(const struct scheduler *scheduler, const char *name);
 struct column_node *scheduler_node(const struct scheduler *scheduler, const char *name);
 void ask_init(struct ask *ask, const struct schedule_ask *from, struct arena *arena);

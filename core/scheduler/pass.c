@@ -10,8 +10,9 @@
 
 struct pass {
     struct loop_job job;
-    struct scheduler *scheduler;
-    struct plugin *plugin;
+    struct scheduler *scheduler; /* NULL: destroyed meanwhile */
+    struct pass *next;           /* of those under way */
+    struct plugin *plugin;       /* counted */
     struct snapshot snapshot;
     struct ask ask;
     struct schedule_plan *plan;
@@ -240,7 +241,13 @@ static struct plan_memory *make_plan(uint32_t count)
 
 static void free_pass(struct pass *pass)
 {
+    struct pass **link = pass->scheduler ? &pass->scheduler->passes : NULL;
+    while (link && *link != pass)
+        link = &(*link)->next;
+    if (link)
+        *link = pass->next;
     loop_timer_stop(&pass->budget);
+    scheduler_plugin_release(pass->plugin);
     schedule_plan_free(pass->plan);
     snapshot_finish(&pass->snapshot);
     free(pass);
@@ -276,7 +283,7 @@ static void finished(struct loop_job *job)
 {
     struct pass *pass = CONTAINER_OF(job, struct pass, job);
     loop_timer_stop(&pass->budget);
-    if (!pass->given_up && (!pass->fault[0] || !fall_back(pass, pass->fault))) {
+    if (pass->scheduler && !pass->given_up && (!pass->fault[0] || !fall_back(pass, pass->fault))) {
         struct schedule_plan *plan = pass->plan;
         plan->scheduler = pass->plugin->name;
         pass->plan = NULL;
@@ -305,8 +312,22 @@ static void over_budget(void *argument)
     pass->done(pass->argument, &empty->plan);
 }
 
+void scheduler_cancel_passes(struct scheduler *scheduler)
+{
+    for (struct pass *pass = scheduler->passes; pass; pass = pass->next) {
+        loop_timer_stop(&pass->budget);
+        pass->scheduler = NULL;
+        if (!pass->given_up)
+            pass->done(pass->argument, NULL);
+    }
+    scheduler->passes = NULL;
+}
+
 static void start(struct pass *pass)
 {
+    pass->plugin->uses++;
+    pass->next = pass->scheduler->passes;
+    pass->scheduler->passes = pass;
     pass->job = (struct loop_job){.work = run, .done = finished, .name = "schedule"};
     loop_timer_init(&pass->budget, pass->scheduler->loop, "scheduler budget", over_budget, pass);
     loop_timer_start(&pass->budget, pass->scheduler->config.budget_ns);

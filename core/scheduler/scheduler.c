@@ -2,6 +2,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct scheduler *scheduler_create(const struct scheduler_config *config)
@@ -22,6 +23,14 @@ struct plugin *scheduler_plugin(const struct scheduler *scheduler, const char *n
     return plugin;
 }
 
+void scheduler_plugin_release(struct plugin *plugin)
+{
+    if (--plugin->uses)
+        return;
+    plugin->table->destroy(plugin->instance);
+    free(plugin);
+}
+
 bool scheduler_has(const struct scheduler *scheduler, const char *name)
 {
     return scheduler_plugin(scheduler, name) != NULL;
@@ -36,6 +45,7 @@ bool scheduler_add_plugin(struct scheduler *scheduler, const char *name,
     struct orch_error fault = {.size = sizeof fault};
     snprintf(plugin->name, sizeof plugin->name, "%s", name);
     plugin->table = table;
+    plugin->uses = 1;
     plugin->wants.size = sizeof plugin->wants;
     struct orch_str config = {config_json, strlen(config_json)};
     if (table->create(module, host, config, &plugin->instance, &plugin->wants, &fault) != ORCH_OK) {

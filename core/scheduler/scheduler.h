@@ -91,7 +91,8 @@ struct schedule_plan {                     /* in an arena of its own; free by sc
     uint32_t count;
     const char *scheduler; /* which ranked: the fallback's name when it took over */
 };
-/* Runs on the pool; `done` later on the loop, exactly once. What the ask points to is copied. */
+/* Runs on the pool; `done` later on the loop, exactly once; with NULL when the scheduler is
+ * destroyed meanwhile. What the ask points to is copied. */
 bool scheduler_place(struct scheduler *scheduler, const struct schedule_ask *ask,
                      void (*done)(void *argument, struct schedule_plan *take_plan), void *argument,
                      struct error *error);

@@ -202,3 +202,25 @@ Test(fallback, what_a_score_depends_on_decides_how_much_is_scored_again)
     cr_assert_str_eq(bench_nodes(), "d d d");
     cr_assert_eq(script.scores, 4);
 }
+
+static void told_of_the_end(void *argument, struct schedule_plan *plan)
+{
+    cr_assert_null(plan);
+    ++*(unsigned *)argument;
+}
+
+Test(fallback, a_pass_under_way_outlives_its_scheduler)
+{
+    struct error error;
+    unsigned told = 0;
+    add_scripted();
+    bench.ask.count = 2;
+    cr_assert(scheduler_place(bench.scheduler, &bench.ask, told_of_the_end, &told, &error));
+    scheduler_destroy(bench.scheduler);
+    bench.scheduler = NULL;
+    cr_assert_eq(told, 1);
+    cr_assert_eq(script.destroyed, 0, "the pass may be in it");
+    (void)loop_run_until(bench.loop, loop_now_ns(bench.loop) + NS_PER_SECOND);
+    cr_assert_eq(told, 1);
+    cr_assert_eq(script.destroyed, 1);
+}
