@@ -2,6 +2,7 @@
  * transaction with all records. */
 #include "deployment/impl.h"
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/hash.h"
 
 #include <stdio.h>
@@ -51,6 +52,7 @@ struct submitted {
 static void submitted_done(void *argument, const struct error *error)
 {
     struct submitted *submitted = argument;
+    FAILPOINT(reconcile_after);
     for (uint32_t i = 0; i < submitted->share_count; i++)
         scheduler_share_remove(submitted->manager->config.scheduler, &submitted->shares[i]);
     arena_finish(&submitted->arena);
@@ -71,6 +73,7 @@ static struct submitted *make_submitted(struct deployment_manager *manager, stru
 
 void deployment_submit(struct deployment_manager *manager, struct track *track, struct txn *txn)
 {
+    FAILPOINT(reconcile_before);
     track->busy = true;
     txn_submit(txn, submitted_done, make_submitted(manager, track));
 }
@@ -196,7 +199,9 @@ static void take_plan(struct placing *placing, struct schedule_plan *plan,
     }
     free(chosen);
     if (!txn_is_empty(txn)) {
+        FAILPOINT(place_before_submit);
         txn_submit(txn, submitted_done, submitted);
+        FAILPOINT(place_after_submit);
         return;
     }
     txn_abort(txn);
