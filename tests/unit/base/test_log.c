@@ -55,8 +55,7 @@ Test(log, no_control_byte_of_a_value_reaches_it)
     static const char *const hostile[] = {"a\nb\r{\"level\":\"error\"}",
                                           "\x1b[31mred\x1b[0m",
                                           "\x80\xff not UTF-8 \xc3",
-                                          "\xc2\x9b"
-                                          "31m C1",
+                                          "\302\23331m C1",
                                           "\xe2\x80\xae turned \xe2\x81\xa6",
                                           "\xe2\x80\xa8 line separator",
                                           "tab\tbell\a delete\x7f"};
