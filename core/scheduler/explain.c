@@ -3,44 +3,35 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The columns of one node, by the same code as a pass. */
-static uint32_t find(const struct snapshot *snapshot, const char *node)
-{
-    for (uint32_t i = 0; i < snapshot->node_count; i++)
-        if (strcmp(snapshot->nodes[i].record->name, node) == 0)
-            return i;
-    return UINT32_MAX;
-}
-
 size_t scheduler_explain(struct scheduler *scheduler, const struct schedule_ask *from,
-                         const char *node, struct filter_verdict out[FILTER_COUNT])
+                         const char *name, struct filter_verdict out[FILTER_COUNT])
 {
-    struct snapshot snapshot = {0};
+    const struct column_node *node = scheduler_node(scheduler, name);
     struct ask ask;
     size_t count = 0;
-    ask_init(&ask, from, &snapshot.arena);
-    snapshot_fill(&snapshot, scheduler, &ask);
-    uint32_t index = find(&snapshot, node);
-    for (enum filter filter = FILTER_READY; index != UINT32_MAX && filter < FILTER_PLUGIN;
-         filter++) {
+    if (!node)
+        return 0;
+    ask_borrow(&ask, from);
+    struct filter_row row = node_row(scheduler, node, &ask);
+    for (enum filter filter = FILTER_READY; filter < FILTER_PLUGIN; filter++) {
         struct filter_verdict *verdict = &out[count++];
         *verdict = (struct filter_verdict){.filter = filter};
-        verdict->ok = filter_passes(&snapshot, &ask, index, filter, verdict);
+        verdict->ok = filter_passes(&row, &ask, filter, verdict);
     }
-    snapshot_finish(&snapshot);
     return count;
 }
 
 bool scheduler_still_fits(struct scheduler *scheduler, const struct schedule_ask *from,
-                          const char *node, const struct list *ports)
+                          const char *name, const struct list *ports)
 {
-    struct filter_verdict verdicts[FILTER_COUNT];
-    size_t count = scheduler_explain(scheduler, from, node, verdicts);
+    const struct column_node *node = scheduler_node(scheduler, name);
+    struct ask ask;
     (void)ports; /* host ports are fixed by the template, which the ask holds */
-    for (size_t i = 0; i < count; i++)
-        if (!verdicts[i].ok)
-            return false;
-    return count > 0;
+    if (!node)
+        return false;
+    ask_borrow(&ask, from);
+    struct filter_row row = node_row(scheduler, node, &ask);
+    return !filter_first(&row, &ask);
 }
 
 void schedule_refusals_text(const struct schedule_placement *placement, uint32_t nodes, char *out,

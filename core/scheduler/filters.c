@@ -75,40 +75,25 @@ bool constraint_holds(const struct constraint *constraint, const struct list *la
             snprintf((verdict)->message, sizeof(verdict)->message, __VA_ARGS__);                   \
     } while (0)
 
-static bool passes_constraints(const struct view_node *node, const struct ask *ask,
+static bool passes_constraints(const struct filter_row *row, const struct ask *ask,
                                struct filter_verdict *verdict)
 {
     const struct list *constraints = &ask->placement.constraints;
     for (uint32_t i = 0; i < constraints->count; i++) {
         const struct constraint *constraint = LIST_AT(*constraints, struct constraint, i);
-        if (constraint_holds(constraint, &node->record->labels))
+        if (constraint_holds(constraint, &row->record->labels))
             continue;
-        const char *value = map_get(&node->record->labels, constraint->label);
+        const char *value = map_get(&row->record->labels, constraint->label);
         SAY(verdict, "label %.60s is %.60s", constraint->label, value ? value : "missing");
         return false;
     }
-    return !ask->only_node || strcmp(ask->only_node, node->record->name) == 0;
+    return !ask->only_node || strcmp(ask->only_node, row->record->name) == 0;
 }
 
-static bool passes_ports(const struct view_node *node, const struct ask *ask,
-                         struct filter_verdict *verdict)
+static bool passes_resource(const struct filter_row *row, const struct ask *ask, int resource,
+                            struct filter_verdict *verdict)
 {
-    for (uint32_t i = 0; i < ask->template.ports.count; i++) {
-        const struct container_port *port = LIST_AT(ask->template.ports, struct container_port, i);
-        for (size_t j = 0; port->host_port > 0 && j < node->port_count; j++)
-            if (node->ports[j].port == port->host_port &&
-                node->ports[j].protocol == port->protocol) {
-                SAY(verdict, "host port %lld is taken", (long long)port->host_port);
-                return false;
-            }
-    }
-    return true;
-}
-
-static bool passes_resource(const struct snapshot *snapshot, const struct ask *ask, uint32_t node,
-                            int resource, struct filter_verdict *verdict)
-{
-    int64_t asked = ask->amounts[resource], left = snapshot->free[resource][node];
+    int64_t asked = ask->amounts[resource], left = row->free[resource];
     bool ok = asked == 0 || asked <= left;
     char a[SCHEMA_NUMBER_BYTES], f[SCHEMA_NUMBER_BYTES], s[SCHEMA_NUMBER_BYTES];
     if (!verdict)
@@ -125,42 +110,43 @@ static bool passes_resource(const struct snapshot *snapshot, const struct ask *a
     return ok;
 }
 
-bool filter_passes(const struct snapshot *snapshot, const struct ask *ask, uint32_t index,
-                   enum filter filter, struct filter_verdict *verdict)
+bool filter_passes(const struct filter_row *row, const struct ask *ask, enum filter filter,
+                   struct filter_verdict *verdict)
 {
-    const struct view_node *node = &snapshot->nodes[index];
     bool ok = true;
     switch (filter) {
     case FILTER_READY:
-        ok = node->ready;
+        ok = row->ready;
         if (!ok)
             SAY(verdict, "the node is not ready");
         return ok;
     case FILTER_SCHEDULABLE:
-        ok = node->record->schedulable && !node->record->draining;
+        ok = row->record->schedulable && !row->record->draining;
         if (!ok)
-            SAY(verdict, node->record->draining ? "the node is draining" : "the node is cordoned");
+            SAY(verdict, row->record->draining ? "the node is draining" : "the node is cordoned");
         return ok;
     case FILTER_FEATURES:
-        ok = (ask->features & ~(uint64_t)node->record->features) == 0;
+        ok = (ask->features & ~(uint64_t)row->record->features) == 0;
         if (!ok)
             SAY(verdict, "its runtime does not honour a setting that is asked for");
         return ok;
     case FILTER_CONSTRAINTS:
-        return passes_constraints(node, ask, verdict);
+        return passes_constraints(row, ask, verdict);
     case FILTER_MAX_PER_NODE:
-        ok =
-            !ask->placement.max_per_node || snapshot->replicas[index] < ask->placement.max_per_node;
+        ok = !ask->placement.max_per_node || row->replicas < ask->placement.max_per_node;
         if (!ok)
-            SAY(verdict, "%u replicas are there, maxPerNode is %lld", snapshot->replicas[index],
+            SAY(verdict, "%u replicas are there, maxPerNode is %lld", row->replicas,
                 (long long)ask->placement.max_per_node);
         return ok;
     case FILTER_PORTS:
-        return passes_ports(node, ask, verdict);
+        ok = !row->taken_port;
+        if (!ok)
+            SAY(verdict, "host port %lld is taken", (long long)row->taken_port);
+        return ok;
     case FILTER_CPU:
-        return passes_resource(snapshot, ask, index, RESOURCE_CPU, verdict);
+        return passes_resource(row, ask, RESOURCE_CPU, verdict);
     case FILTER_MEMORY:
-        return passes_resource(snapshot, ask, index, RESOURCE_MEMORY, verdict);
+        return passes_resource(row, ask, RESOURCE_MEMORY, verdict);
     case FILTER_PLUGIN:
     case FILTER_COUNT:
         return true;
@@ -168,10 +154,10 @@ bool filter_passes(const struct snapshot *snapshot, const struct ask *ask, uint3
     return true;
 }
 
-enum filter filter_first(const struct snapshot *snapshot, const struct ask *ask, uint32_t node)
+enum filter filter_first(const struct filter_row *row, const struct ask *ask)
 {
     for (enum filter filter = FILTER_READY; filter < FILTER_PLUGIN; filter++)
-        if (!filter_passes(snapshot, ask, node, filter, NULL))
+        if (!filter_passes(row, ask, filter, NULL))
             return filter;
     return (enum filter)0;
 }
@@ -189,18 +175,38 @@ static uint64_t features_of(const struct container_template *template)
     return features;
 }
 
+static bool asks_host_ports(const struct container_template *template)
+{
+    for (uint32_t i = 0; i < template->ports.count; i++)
+        if (LIST_AT(template->ports, struct container_port, i)->host_port > 0)
+            return true;
+    return false;
+}
+
+void ask_borrow(struct ask *ask, const struct schedule_ask *from)
+{
+    const struct resources *resources = &from->template->resources;
+    *ask = (struct ask){.deployment = from->deployment,
+                        .uid = from->deployment_uid,
+                        .only_node = from->only_node,
+                        .placement = *from->placement,
+                        .template = *from->template,
+                        .count = from->count,
+                        .seed = from->seed,
+                        .amounts = {resources->cpu_millis, resources->memory_bytes, 1},
+                        .features = features_of(from->template),
+                        .host_ports = asks_host_ports(from->template)};
+}
+
 void ask_init(struct ask *ask, const struct schedule_ask *from, struct arena *arena)
 {
     struct deployment holder = {.placement = *from->placement, .template = *from->template}, copy;
     schema_copy(&deployment_type, &holder, arena, &copy);
-    *ask = (struct ask){
-        .deployment = arena_strdup(arena, from->deployment),
-        .uid = arena_strdup(arena, from->deployment_uid),
-        .only_node = arena_strdup(arena, from->only_node),
-        .placement = copy.placement,
-        .template = copy.template,
-        .count = from->count,
-        .seed = from->seed,
-        .amounts = {copy.template.resources.cpu_millis, copy.template.resources.memory_bytes, 1},
-        .features = features_of(&copy.template)};
+    struct schedule_ask owned = *from;
+    owned.deployment = arena_strdup(arena, from->deployment);
+    owned.deployment_uid = arena_strdup(arena, from->deployment_uid);
+    owned.only_node = arena_strdup(arena, from->only_node);
+    owned.placement = &copy.placement;
+    owned.template = &copy.template;
+    ask_borrow(ask, &owned);
 }

@@ -24,10 +24,24 @@ struct pass {
     bool given_up; /* its plugin hangs; another pass has taken over */
     char fault[240];
     /* scratch */
-    int64_t *scores;
-    uint32_t *candidates, *reasons;
-    uint8_t *refusals; /* enum filter by node; 0: a candidate */
+    struct orch_sched_view view;
+    struct orch_sched_ask question;
+    struct orch_resource_column resources[RESOURCE_COUNT];
+    struct orch_ask_amount amounts[RESOURCE_COUNT];
     struct orch_label_column *labels;
+    uint8_t *refusals; /* enum filter by node; 0: it takes part */
+    uint32_t refused[FILTER_COUNT];
+    int64_t *scores; /* by node */
+    uint32_t *asked, *reasons;
+    int64_t *answers;   /* of `asked` */
+    const char **names; /* in the plan, by node; NULL: not placed on yet */
+    struct list ports;  /* of each replica */
+    struct ranking ranking;
+    struct groups {
+        uint32_t *codes, *of_nodes; /* what plugins call them; by node */
+        uint32_t *replicas;
+        int64_t *parts; /* NULL: the plugin scores nodes as a whole */
+    } groups;
 };
 struct plan_memory {
     struct schedule_plan plan;
@@ -45,160 +59,261 @@ void schedule_plan_free(struct schedule_plan *plan)
 
 /* -- on the pool -- */
 
-/* A label of all nodes as codes of a dictionary. */
-static void code_label(struct pass *pass, struct orch_str key, struct orch_label_column *out)
+static bool fails(struct pass *pass, const char *what, const struct orch_error *fault)
 {
-    struct snapshot *snapshot = &pass->snapshot;
-    uint32_t *codes = arena_alloc(&snapshot->arena, (snapshot->node_count + 1) * sizeof *codes);
-    struct orch_str *words =
-        arena_alloc(&snapshot->arena, (snapshot->node_count + 1) * sizeof *words);
-    char *name = arena_strndup(&snapshot->arena, key.ptr, key.len);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < snapshot->node_count; i++) {
-        const char *value = map_get(&snapshot->nodes[i].record->labels, name);
-        codes[i] = UINT32_MAX;
-        for (uint32_t j = 0; value && j < count && codes[i] == UINT32_MAX; j++)
-            if (strcmp(words[j].ptr, value) == 0)
-                codes[i] = j;
-        if (value && codes[i] == UINT32_MAX) {
-            codes[i] = count;
-            words[count++] = (struct orch_str){value, strlen(value)};
-        }
-    }
-    *out =
-        (struct orch_label_column){.key = key, .codes = codes, .words = words, .word_count = count};
-}
-
-static bool score(struct pass *pass, const uint32_t *candidates, uint32_t count, int64_t *scores,
-                  uint32_t *reasons)
-{
-    static const struct orch_str names[RESOURCE_COUNT] = {
-        {"cpu", 3}, {"memory", 6}, {"containers", 10}};
-    struct orch_resource_column columns[RESOURCE_COUNT];
-    struct orch_ask_amount amounts[RESOURCE_COUNT];
-    struct orch_error fault = {.size = sizeof fault};
-    for (uint32_t r = 0; r < RESOURCE_COUNT; r++) {
-        columns[r] = (struct orch_resource_column){.name = names[r],
-                                                   .free = pass->snapshot.free[r],
-                                                   .capacity = pass->snapshot.capacity[r]};
-        amounts[r] = (struct orch_ask_amount){.resource = r, .amount = pass->ask.amounts[r]};
-    }
-    struct orch_sched_view view = {
-        .size = sizeof view,
-        .node_count = pass->snapshot.node_count,
-        .revision = pass->snapshot.revision,
-        .resources = {columns, RESOURCE_COUNT, sizeof columns[0]},
-        .labels = {pass->labels, pass->plugin->wants.labels.count, sizeof *pass->labels},
-        .node_hashes = pass->snapshot.hashes};
-    struct orch_sched_ask ask = {.size = sizeof ask,
-                                 .deployment = {pass->ask.deployment, strlen(pass->ask.deployment)},
-                                 .seed = pass->ask.seed,
-                                 .amounts = {amounts, RESOURCE_COUNT, sizeof amounts[0]},
-                                 .replicas = pass->snapshot.replicas};
-    if (!count || pass->plugin->table->score(pass->plugin->instance, &view, &ask, candidates, count,
-                                             0, scores, reasons, &fault) == ORCH_OK)
-        return true;
-    snprintf(pass->fault, sizeof pass->fault, "score failed: %s", fault.message);
+    snprintf(pass->fault, sizeof pass->fault, "%s failed: %s", what, fault->message);
     return false;
 }
 
-static bool better(const struct pass *pass, uint64_t seed, uint32_t a, uint32_t b)
+static bool scores_groups(const struct pass *pass)
 {
-    if (pass->scores[a] != pass->scores[b])
-        return pass->scores[a] > pass->scores[b];
-    uint64_t x = hash_mix(seed ^ pass->snapshot.hashes[a]);
-    uint64_t y = hash_mix(seed ^ pass->snapshot.hashes[b]);
-    return x != y ? x > y : a < b; /* nodes are ordered by name */
+    return pass->groups.parts != NULL;
 }
 
-static void keep_best(const struct pass *pass, uint64_t seed, struct schedule_placement *out,
-                      uint32_t best[SCHEDULE_BEST], uint32_t node)
+static void make_question(struct pass *pass)
 {
-    uint32_t at = out->best_count < SCHEDULE_BEST ? out->best_count++ : SCHEDULE_BEST;
-    if (at == SCHEDULE_BEST && !better(pass, seed, node, best[SCHEDULE_BEST - 1]))
-        return;
-    if (at == SCHEDULE_BEST)
-        at--;
-    for (; at && better(pass, seed, node, best[at - 1]); at--)
-        best[at] = best[at - 1];
-    best[at] = node;
+    static const struct orch_str names[RESOURCE_COUNT] = {
+        {"cpu", 3}, {"memory", 6}, {"containers", 10}};
+    struct snapshot *snapshot = &pass->snapshot;
+    const struct orch_array wanted = pass->plugin->wants.labels;
+    pass->labels = arena_alloc(&snapshot->arena, (wanted.count + 1) * sizeof *pass->labels);
+    for (uint32_t i = 0; i < wanted.count; i++) {
+        struct orch_str key = *ORCH_AT(struct orch_str, wanted, i);
+        const struct label_codes *label = frozen_label(snapshot->frozen, key);
+        pass->labels[i] = (struct orch_label_column){.key = key,
+                                                     .codes = label->codes,
+                                                     .words = label->words,
+                                                     .word_count = label->word_count};
+    }
+    for (uint32_t r = 0; r < RESOURCE_COUNT; r++) {
+        pass->resources[r] = (struct orch_resource_column){
+            .name = names[r], .free = snapshot->free[r], .capacity = snapshot->frozen->capacity[r]};
+        pass->amounts[r] = (struct orch_ask_amount){.resource = r, .amount = pass->ask.amounts[r]};
+    }
+    pass->view = (struct orch_sched_view){
+        .size = sizeof pass->view,
+        .node_count = snapshot->frozen->count,
+        .revision = snapshot->revision,
+        .resources = {pass->resources, RESOURCE_COUNT, sizeof pass->resources[0]},
+        .labels = {pass->labels, wanted.count, sizeof *pass->labels},
+        .node_hashes = snapshot->frozen->hashes};
+    pass->question =
+        (struct orch_sched_ask){.size = sizeof pass->question,
+                                .deployment = {pass->ask.deployment, strlen(pass->ask.deployment)},
+                                .seed = pass->ask.seed,
+                                .amounts = {pass->amounts, RESOURCE_COUNT, sizeof pass->amounts[0]},
+                                .replicas = snapshot->replicas};
 }
 
-static void filter_and_score(struct pass *pass)
+static void refuse(struct pass *pass, uint32_t node, enum filter filter)
+{
+    pass->refused[pass->refusals[node]]--;
+    pass->refusals[node] = (uint8_t)filter;
+    pass->refused[filter]++;
+}
+
+/* Scores pass->asked anew; a veto takes a node out. */
+static bool score(struct pass *pass, uint32_t count)
+{
+    struct orch_error fault = {.size = sizeof fault};
+    if (count && pass->plugin->table->score(pass->plugin->instance, &pass->view, &pass->question,
+                                            pass->asked, count, 0, pass->answers, pass->reasons,
+                                            &fault) != ORCH_OK)
+        return fails(pass, "score", &fault);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t node = pass->asked[i];
+        pass->scores[node] = pass->answers[i];
+        refuse(pass, node, pass->answers[i] == ORCH_SCORE_VETO ? FILTER_PLUGIN : (enum filter)0);
+    }
+    return true;
+}
+
+static bool score_groups(struct pass *pass, uint32_t first, uint32_t count)
+{
+    struct orch_error fault = {.size = sizeof fault};
+    struct groups *groups = &pass->groups;
+    if (pass->plugin->table->score_groups(pass->plugin->instance, &pass->view, &pass->question,
+                                          groups->codes + first, groups->replicas + first, count, 0,
+                                          groups->parts + first, &fault) == ORCH_OK)
+        return true;
+    return fails(pass, "score_groups", &fault);
+}
+
+static void filter_all(struct pass *pass)
+{
+    uint32_t count = pass->snapshot.frozen->count;
+    pass->refused[0] = count;
+    for (uint32_t i = 0; i < count; i++) {
+        struct filter_row row = snapshot_row(&pass->snapshot, i);
+        refuse(pass, i, filter_first(&row, &pass->ask));
+    }
+}
+
+/* Those that pass the built-in filters, of one group (RANKING_NONE: of all). */
+static uint32_t gather(struct pass *pass, uint32_t group)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < pass->snapshot.node_count; i++) {
-        pass->refusals[i] = (uint8_t)filter_first(&pass->snapshot, &pass->ask, i);
-        if (!pass->refusals[i])
-            pass->candidates[count++] = i;
-    }
-    int64_t *scores = arena_alloc(&pass->snapshot.arena, (count + 1) * sizeof *scores);
-    uint32_t *reasons = arena_alloc(&pass->snapshot.arena, (count + 1) * sizeof *reasons);
-    if (!score(pass, pass->candidates, count, scores, reasons))
-        return;
-    for (uint32_t i = 0; i < count; i++) {
-        pass->scores[pass->candidates[i]] = scores[i];
-        if (scores[i] == ORCH_SCORE_VETO)
-            pass->refusals[pass->candidates[i]] = FILTER_PLUGIN;
-    }
+    for (uint32_t i = 0; i < pass->snapshot.frozen->count; i++)
+        if ((!pass->refusals[i] || pass->refusals[i] == FILTER_PLUGIN) &&
+            (group == RANKING_NONE || pass->groups.of_nodes[i] == group))
+            pass->asked[count++] = i;
+    return count;
 }
 
-/* Only what the placement changed is looked at again, as far as the plugin's scores allow. */
-static void rescore(struct pass *pass, uint32_t node)
+/* Nodes without the label are a group as well, the last. */
+static void make_groups(struct pass *pass)
 {
-    if (pass->plugin->wants.score_scope != ORCH_SCORE_NODE) {
-        filter_and_score(pass);
-        return;
+    struct groups *groups = &pass->groups;
+    struct snapshot *snapshot = &pass->snapshot;
+    uint32_t count = snapshot->frozen->count;
+    const struct label_codes *label =
+        frozen_label(snapshot->frozen, pass->plugin->wants.group_label);
+    pass->ranking.group_count = label->word_count + 1;
+    groups->codes =
+        arena_alloc(&snapshot->arena, pass->ranking.group_count * sizeof *groups->codes);
+    groups->replicas =
+        arena_alloc(&snapshot->arena, pass->ranking.group_count * sizeof *groups->replicas);
+    groups->of_nodes =
+        arena_alloc(&snapshot->arena, ((size_t)count + 1) * sizeof *groups->of_nodes);
+    for (uint32_t group = 0; group < pass->ranking.group_count; group++)
+        groups->codes[group] = group < label->word_count ? group : UINT32_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        groups->of_nodes[i] = label->codes[i] == UINT32_MAX ? label->word_count : label->codes[i];
+        groups->replicas[groups->of_nodes[i]] += snapshot->replicas[i];
     }
-    pass->refusals[node] = (uint8_t)filter_first(&pass->snapshot, &pass->ask, node);
-    if (!pass->refusals[node] && score(pass, &node, 1, &pass->scores[node], &pass->reasons[node]) &&
-        pass->scores[node] == ORCH_SCORE_VETO)
-        pass->refusals[node] = FILTER_PLUGIN;
+    if (ORCH_HAS(struct orch_scheduler_v1, pass->plugin->table, score_groups))
+        groups->parts =
+            arena_alloc(&snapshot->arena, pass->ranking.group_count * sizeof *groups->parts);
+}
+
+static void make_ranking(struct pass *pass, uint32_t count)
+{
+    struct snapshot *snapshot = &pass->snapshot;
+    struct ranking *ranking = &pass->ranking;
+    uint32_t nodes = snapshot->frozen->count;
+    uint64_t seed = hash_mix(pass->ask.seed);
+    uint64_t *ties = arena_alloc(&snapshot->arena, ((size_t)nodes + 1) * sizeof *ties);
+    for (uint32_t i = 0; i < nodes; i++)
+        ties[i] = hash_mix(seed ^ snapshot->frozen->hashes[i]);
+    ranking->scores = pass->scores;
+    ranking->ties = ties;
+    ranking->groups = pass->groups.of_nodes;
+    ranking->parts = pass->groups.parts;
+    ranking_init(ranking, pass->asked, count, nodes, &snapshot->arena);
+    for (uint32_t i = 0; i < count; i++)
+        if (pass->refusals[pass->asked[i]])
+            ranking_update(ranking, pass->asked[i], false);
+}
+
+static bool filter_and_rank(struct pass *pass)
+{
+    filter_all(pass);
+    pass->ranking.group_count = 1;
+    if (pass->plugin->wants.score_scope == ORCH_SCORE_GROUP)
+        make_groups(pass);
+    if (scores_groups(pass) && !score_groups(pass, 0, pass->ranking.group_count))
+        return false;
+    uint32_t count = gather(pass, RANKING_NONE);
+    if (!score(pass, count))
+        return false;
+    make_ranking(pass, count);
+    return true;
+}
+
+static bool rescore_node(struct pass *pass, uint32_t node)
+{
+    pass->asked[0] = node;
+    if (!pass->refusals[node] && !score(pass, 1))
+        return false;
+    ranking_update(&pass->ranking, node, !pass->refusals[node]);
+    return true;
+}
+
+static bool rescore_group(struct pass *pass, uint32_t node)
+{
+    uint32_t group = pass->groups.of_nodes[node];
+    pass->groups.replicas[group]++;
+    if (scores_groups(pass)) {
+        if (!score_groups(pass, group, 1) || !rescore_node(pass, node))
+            return false;
+        ranking_part_changed(&pass->ranking, group);
+        return true;
+    }
+    uint32_t count = gather(pass, group);
+    if (!score(pass, count))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        ranking_set(&pass->ranking, pass->asked[i], !pass->refusals[pass->asked[i]]);
+    if (pass->refusals[node])
+        ranking_set(&pass->ranking, node, false);
+    ranking_rebuild(&pass->ranking, group);
+    return true;
+}
+
+static bool rescore_all(struct pass *pass, uint32_t node)
+{
+    uint32_t count = gather(pass, RANKING_NONE);
+    if (!score(pass, count))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        ranking_set(&pass->ranking, pass->asked[i], !pass->refusals[pass->asked[i]]);
+    ranking_set(&pass->ranking, node, !pass->refusals[node]);
+    ranking_rebuild(&pass->ranking, 0);
+    return true;
 }
 
 static void take_node(struct pass *pass, uint32_t node)
 {
+    struct snapshot *snapshot = &pass->snapshot;
     for (int r = 0; r < RESOURCE_COUNT; r++)
-        pass->snapshot.free[r][node] -= pass->ask.amounts[r];
-    pass->snapshot.replicas[node]++;
-    struct view_node *view = &pass->snapshot.nodes[node];
+        snapshot->free[r][node] -= pass->ask.amounts[r];
+    snapshot->replicas[node]++;
     const struct list *ports = &pass->ask.template.ports;
-    struct used_port *more =
-        arena_alloc(&pass->snapshot.arena, (view->port_count + ports->count + 1) * sizeof *more);
-    if (view->port_count)
-        memcpy(more, view->ports, view->port_count * sizeof *more);
-    for (uint32_t i = 0; i < ports->count; i++) {
+    for (uint32_t i = 0; snapshot->taken_port && i < ports->count; i++) {
         const struct container_port *port = LIST_AT(*ports, struct container_port, i);
         if (port->host_port > 0)
-            more[view->port_count++] =
-                (struct used_port){.port = port->host_port, .protocol = port->protocol};
+            snapshot->taken_port[node] = port->host_port;
     }
-    view->ports = more;
+    struct filter_row row = snapshot_row(snapshot, node);
+    refuse(pass, node, filter_first(&row, &pass->ask));
 }
 
-static void place_one(struct pass *pass, uint32_t replica, struct arena *arena)
+/* Only what the placement changed is scored again, as far as the plugin's scores allow. */
+static bool rescore(struct pass *pass, uint32_t node)
 {
-    struct schedule_placement *out = &pass->plan->placements[replica];
-    uint64_t seed = hash_mix(pass->ask.seed + replica);
-    uint32_t best[SCHEDULE_BEST] = {0};
-    for (uint32_t i = 0; i < pass->snapshot.node_count; i++) {
-        if (pass->refusals[i])
-            out->refused[pass->refusals[i]]++;
-        else
-            keep_best(pass, seed, out, best, i);
+    switch (pass->plugin->wants.score_scope) {
+    case ORCH_SCORE_NODE:
+        return rescore_node(pass, node);
+    case ORCH_SCORE_GROUP:
+        return rescore_group(pass, node);
+    default:
+        return rescore_all(pass, node);
     }
-    for (uint32_t i = 0; i < out->best_count; i++)
-        out->best[i] = (struct schedule_score){
-            .node = arena_strdup(arena, pass->snapshot.nodes[best[i]].record->name),
-            .score = pass->scores[best[i]]};
+}
+
+static const char *name_of(struct pass *pass, uint32_t node, struct arena *arena)
+{
+    if (!pass->names[node])
+        pass->names[node] = arena_strdup(arena, pass->snapshot.frozen->records[node]->name);
+    return pass->names[node];
+}
+
+/* False: it fits nowhere, or the plugin failed. */
+static bool place_one(struct pass *pass, struct schedule_placement *out, struct arena *arena)
+{
+    uint32_t best[SCHEDULE_BEST];
+    memcpy(out->refused, pass->refused, sizeof out->refused);
+    out->refused[0] = 0;
+    out->best_count = ranking_best(&pass->ranking, best, SCHEDULE_BEST);
     if (!out->best_count)
-        return;
-    struct container holder = {.ports = pass->ask.template.ports}, copy;
-    schema_copy(&container_type, &holder, arena, &copy);
-    out->ports = copy.ports;
+        return false;
+    for (uint32_t i = 0; i < out->best_count; i++)
+        out->best[i] = (struct schedule_score){.node = name_of(pass, best[i], arena),
+                                               .score = ranking_score(&pass->ranking, best[i])};
+    out->ports = pass->ports;
     out->node = out->best[0].node;
     take_node(pass, best[0]);
-    rescore(pass, best[0]);
+    return rescore(pass, best[0]);
 }
 
 static void run(struct loop_job *job)
@@ -206,24 +321,30 @@ static void run(struct loop_job *job)
     struct pass *pass = CONTAINER_OF(job, struct pass, job);
     struct arena *arena = &CONTAINER_OF(pass->plan, struct plan_memory, plan)->arena;
     struct snapshot *snapshot = &pass->snapshot;
-    size_t room = snapshot->node_count + 1;
-    uint32_t wanted = pass->plugin->wants.labels.count;
+    struct container holder = {.ports = pass->ask.template.ports}, copy;
+    size_t room = (size_t)snapshot->frozen->count + 1;
     atomic_store(&pass->begun, true);
     if (pass->plugin->abandoned) {
         snprintf(pass->fault, sizeof pass->fault, "it is not used any more");
         return;
     }
     pass->scores = arena_alloc(&snapshot->arena, room * sizeof *pass->scores);
-    pass->candidates = arena_alloc(&snapshot->arena, room * sizeof *pass->candidates);
+    pass->answers = arena_alloc(&snapshot->arena, room * sizeof *pass->answers);
+    pass->asked = arena_alloc(&snapshot->arena, room * sizeof *pass->asked);
     pass->reasons = arena_alloc(&snapshot->arena, room * sizeof *pass->reasons);
     pass->refusals = arena_alloc(&snapshot->arena, room);
-    pass->labels = arena_alloc(&snapshot->arena, (wanted + 1) * sizeof *pass->labels);
-    for (uint32_t i = 0; i < wanted; i++)
-        code_label(pass, *ORCH_AT(struct orch_str, pass->plugin->wants.labels, i),
-                   &pass->labels[i]);
-    filter_and_score(pass);
-    for (uint32_t i = 0; i < pass->ask.count && !pass->fault[0]; i++)
-        place_one(pass, i, arena);
+    pass->names = arena_alloc(&snapshot->arena, room * sizeof *pass->names);
+    schema_copy(&container_type, &holder, arena, &copy);
+    pass->ports = copy.ports;
+    make_question(pass);
+    if (!filter_and_rank(pass))
+        return;
+    uint32_t placed = 0;
+    while (placed < pass->ask.count && place_one(pass, &pass->plan->placements[placed], arena))
+        placed++;
+    for (uint32_t i = placed + 1; i < pass->ask.count && !pass->fault[0]; i++)
+        memcpy(pass->plan->placements[i].refused, pass->plan->placements[placed].refused,
+               sizeof pass->refused);
 }
 
 /* -- on the loop -- */
@@ -307,7 +428,7 @@ static void over_budget(void *argument)
         return;
     struct plan_memory *empty = make_plan(pass->ask.count);
     for (uint32_t i = 0; i < empty->plan.count; i++)
-        empty->plan.placements[i].refused[FILTER_PLUGIN] = pass->snapshot.node_count;
+        empty->plan.placements[i].refused[FILTER_PLUGIN] = pass->snapshot.frozen->count;
     empty->plan.scheduler = pass->plugin->name;
     pass->done(pass->argument, &empty->plan);
 }

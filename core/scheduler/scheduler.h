@@ -2,8 +2,10 @@
  *
  * All nodes are looked at, exactly. Built-in filters (ready, schedulable, resources, constraints,
  * ports, maxPerNode) leave candidates; the deployment's scheduler plugin scores them in one call;
- * select takes the highest, ties by a hash of record and node uid, then by uid. The plan is checked
- * against the present by the caller before it commits. [loop] but where it says [pool]. */
+ * select takes the highest, ties by a hash of the ask's seed and the node, then by the node's name.
+ * What a placement changed is scored again, as far as the plugin says that scores depend on it. The
+ * plan is checked against the present by the caller before it commits. [loop] but where it says
+ * [pool]. */
 #ifndef SCHEDULER_SCHEDULER_H
 #define SCHEDULER_SCHEDULER_H
 
@@ -71,7 +73,7 @@ struct schedule_ask {
     const struct placement *placement;
     const struct container_template *template;
     uint32_t count;        /* replicas wanted */
-    uint64_t seed;         /* replica i uses hash_mix(seed + i) */
+    uint64_t seed;         /* of the tie-breaks: one order for all replicas of the ask */
     const char *only_node; /* global mode: this node or none; NULL: any */
 };
 enum { SCHEDULE_BEST = 5 };

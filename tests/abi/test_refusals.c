@@ -52,7 +52,7 @@ Test(refusals, name_every_fault_of_a_manifest_with_both_sides_versions)
          "value at offset 112, which is newer than this orchestrator 0.1.0 knows (104 bytes)"},
         {"newer-table",
          "scheduler-newer-table.so " ID ": orch.scheduler/1 \"newer-table\": its table has a value "
-         "at offset 40, which is newer than this orchestrator 0.1.0 knows (40 bytes)"},
+         "at offset 48, which is newer than this orchestrator 0.1.0 knows (48 bytes)"},
         {"unknown-major",
          "scheduler-unknown-major.so " ID ": provides orch.scheduler/2 (SDK 1.0.0); this "
          "orchestrator 0.1.0 has orch.scheduler/1: rebuild with SDK 1.x, or use another "

@@ -25,24 +25,35 @@ static void destroy(void *scheduler)
     (void)scheduler;
 }
 
-/* Parts of a million in use with the replica there, of the resource that is most in use. */
-static int64_t load_with(const struct orch_sched_view *view, const struct orch_sched_ask *ask,
-                         uint32_t node)
+/* Parts of a million, at most two millions. */
+static int64_t share_of(int64_t used, int64_t capacity)
 {
-    int64_t worst = 0;
-    for (uint32_t i = 0; i < ask->amounts.count; i++) {
-        const struct orch_ask_amount *amount = ORCH_AT(struct orch_ask_amount, ask->amounts, i);
+    if (capacity <= 0 || used <= 0)
+        return 0;
+    if (used / 2 >= capacity)
+        return 2000000;
+    return used <= INT64_MAX / 1000000 ? used * 1000000 / capacity
+                                       : (int64_t)((__int128)used * 1000000 / capacity);
+}
+
+/* How much of the resource that is most in use would be in use with the replica there: a column at
+ * a time. */
+static void load_with(const struct orch_sched_view *view, const struct orch_sched_ask *ask,
+                      const uint32_t *candidates, uint32_t count, int64_t *out)
+{
+    for (uint32_t i = 0; i < count; i++)
+        out[i] = 0;
+    for (uint32_t r = 0; r < ask->amounts.count; r++) {
+        const struct orch_ask_amount *amount = ORCH_AT(struct orch_ask_amount, ask->amounts, r);
         const struct orch_resource_column *column =
             ORCH_AT(struct orch_resource_column, view->resources, amount->resource);
-        int64_t capacity = column->capacity[node];
-        int64_t used = capacity - column->free[node] + amount->amount;
-        if (capacity <= 0)
-            continue;
-        int64_t share = (int64_t)((__int128)used * 1000000 / capacity);
-        if (share > worst)
-            worst = share;
+        for (uint32_t i = 0; i < count; i++) {
+            int64_t capacity = column->capacity[candidates[i]];
+            int64_t share =
+                share_of(capacity - column->free[candidates[i]] + amount->amount, capacity);
+            out[i] = share > out[i] ? share : out[i];
+        }
     }
-    return worst < 2000000 ? worst : 2000000;
 }
 
 static orch_status score(void *scheduler, const struct orch_sched_view *view,
@@ -54,8 +65,7 @@ static orch_status score(void *scheduler, const struct orch_sched_view *view,
     (void)reserved;
     (void)reasons;
     (void)error;
-    for (uint32_t i = 0; i < count; i++)
-        scores[i] = load_with(view, ask, candidates[i]);
+    load_with(view, ask, candidates, count, scores);
     return ORCH_OK;
 }
 

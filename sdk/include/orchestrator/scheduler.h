@@ -86,6 +86,15 @@ struct orch_scheduler_v1 {
                          struct orch_error *error);
     /* [any] Optional. Puts a veto's reason into words. */
     void (*explain)(void *scheduler, uint32_t reason, uint32_t reserved, struct orch_sink sink);
+    /* [pool] Optional, with ORCH_SCORE_GROUP: the part of a score that all nodes of a group share.
+     * A node's score is then the sum of both parts, and what `score` answers depends on the node
+     * alone, so that a placement costs one node and one group. codes[i] is a code of the group
+     * label (UINT32_MAX: nodes without it), replicas[i] what this deployment has on the group's
+     * nodes. */
+    orch_status (*score_groups)(void *scheduler, const struct orch_sched_view *view,
+                                const struct orch_sched_ask *ask, const uint32_t *codes,
+                                const uint32_t *replicas, uint32_t count, uint32_t reserved,
+                                int64_t *scores, struct orch_error *error);
 };
 
 #ifdef __cplusplus
