@@ -55,7 +55,7 @@ struct state *state_create(const struct state_config *config)
         const struct record_kind *kind = config->kinds[i];
         if (!kind && i == KIND_IDEMPOTENCY)
             kind = &idempotency_kind;
-        assert(kind->id == (enum record_kind_id)i);
+        assert(kind && kind->id == (enum record_kind_id)i);
         state->indexes[i].kind = kind;
     }
     state->turn_end = (struct loop_task){.run = turn_end, .name = "state turn"};

@@ -76,7 +76,7 @@ enum event_severity { EVENT_NORMAL = 1, EVENT_WARNING };
 /* A transaction is built and submitted in one turn. */
 struct txn;
 struct txn *txn_begin(struct state *state, struct origin origin);
-void txn_put(struct txn *txn, struct record *take_record); /* its seq is set here */
+void txn_put(struct txn *txn, struct record *take_record);     /* its seq is set here */
 void txn_delete(struct txn *txn, const struct record *record); /* no effect on what is going */
 /* An event about `object` ("deployments/web"); the message may be long, it is cut at 1 KiB. Returns
  * the event's seq. Events are kept, bounded: the oldest go (10,000 by default). */
