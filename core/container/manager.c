@@ -172,6 +172,13 @@ const struct container_status *container_manager_status(struct container_manager
     return soft ? &soft->status : &unknown;
 }
 
+bool container_manager_is_known(struct container_manager *manager,
+                                const struct container *container)
+{
+    const struct soft *soft = container_soft(manager, container);
+    return soft && soft->reported;
+}
+
 struct container container_edit(const struct container *container)
 {
     struct container copy;

@@ -38,6 +38,10 @@ const struct container *container_manager_next(struct container_manager *manager
 /* The soft state; a default one for a record not yet reported. Never NULL. */
 const struct container_status *container_manager_status(struct container_manager *manager,
                                                         const struct container *container);
+/* Has its node told of it since our start? Until then its state is not known: unknown is not dead.
+ */
+bool container_manager_is_known(struct container_manager *manager,
+                                const struct container *container);
 /* Reports of an agent, already decoded. A full one also tells what is not there. */
 void container_manager_report(struct container_manager *manager, const char *node,
                               const struct report *report);

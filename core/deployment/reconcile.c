@@ -90,18 +90,23 @@ static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
                           const struct census *census, const struct bounds *bounds,
                           struct arena *arena)
 {
+    struct container_manager *containers = manager->config.containers;
     struct victim *victims;
     size_t count = pick_victims(manager, census, true, arena, &victims);
     int64_t spare = census->active - (census->desired - bounds->unavailable);
     int64_t room = bounds->draining - census->stopping;
     bool full = census->current >= census->desired + bounds->surge;
-    for (size_t i = 0; i < count && room > 0; i++, room--) {
-        /* One that serves nobody goes once its place is taken, or to make one. */
-        bool useless = !victims[i].available && (census->updated > 0 || bounds->surge == 0 || full);
+    for (size_t i = 0; i < count && room > 0; i++) {
+        /* One that serves nobody goes once its place is taken, or to make one. After a start of
+         * ours what is ready has yet to be so for minReady. */
+        bool useless = !container_manager_status(containers, victims[i].container)->ready &&
+                       container_manager_is_known(containers, victims[i].container) &&
+                       (census->updated > 0 || bounds->surge == 0 || full);
         if (!useless && spare <= 0)
-            break;
+            continue;
         if (victims[i].available)
             spare--;
+        room--;
         stop(manager, txn, victims[i].container, "Replaced");
     }
 }
