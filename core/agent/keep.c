@@ -2,6 +2,7 @@
  * whole (a new file, fsync, rename, fsync of the folder) on the pool, before anything in it is
  * acted on. */
 #include "agent/impl.h"
+#include "base/buggify.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -159,7 +160,7 @@ static void save(struct loop_job *job)
     char temporary[512];
     snprintf(temporary, sizeof temporary, "%s.new", saving->path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    saving->failed = fd < 0 || FAILPOINT_FAILS(keep_before_write) ||
+    saving->failed = BUGGIFY("agent-file-fails") || fd < 0 || FAILPOINT_FAILS(keep_before_write) ||
                      !write_all(fd, saving->text.data, saving->text.length) || fsync(fd) != 0;
     FAILPOINT(keep_before_rename);
     saving->failed = saving->failed || rename(temporary, saving->path) != 0;
@@ -216,7 +217,7 @@ static void start_saving(struct agent *agent)
     fill(agent, &saving->text);
     saving->job = (struct loop_job){.work = save, .done = saved, .name = "agent file"};
     agent->saving = saving;
-    if (loop_offload(agent->loop, &saving->job))
+    if (!BUGGIFY("pool-refuses-agent-file") && loop_offload(agent->loop, &saving->job))
         return;
     agent->saving = NULL;
     free_saving(saving);

@@ -1,5 +1,6 @@
 /* What the engine has: complete lists are the truth, events a hint to ask. */
 #include "agent/impl.h"
+#include "base/buggify.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -273,7 +274,7 @@ void observe_one(struct agent *agent, const char *runtime_id)
     uint32_t count;
     if (is_asked(agent, runtime_id, &count))
         return;
-    if (count == ASK_AT_A_TIME) {
+    if (count == ASK_AT_A_TIME || BUGGIFY("asks-too-many")) {
         observe_want_list(agent);
         return;
     }

@@ -1,5 +1,6 @@
 /* Calls to the engine: at most so many at a time, first come first served. */
 #include "agent/impl.h"
+#include "base/buggify.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/hash.h"
@@ -300,7 +301,8 @@ static void stray_free(struct stray *stray)
 
 bool stray_brake(struct agent *agent)
 {
-    if (agent->stray_count < STRAYS_AT_A_TIME)
+    uint32_t most = BUGGIFY("stray-brake") ? 1 : STRAYS_AT_A_TIME;
+    if (agent->stray_count < most)
         return false;
     agent->strays_left = true;
     return true;

@@ -1,6 +1,7 @@
 /* Telling the server: what changed in a turn goes as one message; the first of a connection, after
  * the first complete list, tells all. */
 #include "agent/impl.h"
+#include "base/buggify.h"
 #include "base/clock.h"
 
 #include <signal.h>
@@ -331,6 +332,8 @@ static bool send(struct agent *agent, struct report *report)
     report->assignment_version = agent->assignment_version;
     report->table_version = agent->table_acknowledged;
     schema_write(&message_type, &(struct message){.report = report}, SCHEMA_STORED, &text);
+    if (BUGGIFY("report-queue-full"))
+        return false;
     return link_send(agent->link, text.data, text.length);
 }
 

@@ -1,3 +1,4 @@
+#include "base/buggify.h"
 #include "deployment/impl.h"
 #include "base/clock.h"
 #include "store/event.h"
@@ -100,6 +101,8 @@ static bool work_off(void *argument)
     }
     unqueue(manager, track);
     deployment_reconcile(manager, track);
+    if (BUGGIFY("reconcile-again")) /* it must be of no consequence */
+        deployment_queue(manager, track);
     return manager->queue != NULL;
 }
 

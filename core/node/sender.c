@@ -1,4 +1,5 @@
 /* What goes to a node: gathered by name during a turn, filled and sent once at its end. */
+#include "base/buggify.h"
 #include "node/impl.h"
 #include "base/log.h"
 
@@ -66,7 +67,7 @@ static bool send_message(struct peer *peer, const struct message *message)
 {
     CLEANUP(text_finish) struct text text = {0};
     schema_write(&message_type, message, SCHEMA_STORED, &text);
-    if (link_send(peer->link, text.data, text.length))
+    if (!BUGGIFY("node-queue-full") && link_send(peer->link, text.data, text.length))
         return true;
     LOG_WARN("a node does not take its messages; its connection is closed",
              LOG_STR("node", peer->name));
