@@ -56,6 +56,24 @@ bool strikes(enum fault fault, enum stream stream)
     return hit;
 }
 
+bool buggify_strikes(const char *name);
+
+/* Each site is active in a quarter of the seeds, and strikes a quarter of the times then. */
+bool buggify_strikes(const char *name)
+{
+    struct site *site = world.sites;
+    while (site->name[0] && strcmp(site->name, name) != 0 && site < &world.sites[SITE_LIMIT - 1])
+        site++;
+    if (!site->name[0]) {
+        snprintf(site->name, sizeof site->name, "%s", name);
+        site->active = world.options.buggify && hash_mix(world.seed ^ hash_text(name)) % 4 == 0;
+    }
+    site->asked++;
+    bool hit = faults_on() && site->active && draw(STREAM_SITES, 4) == 0;
+    site->hits += hit;
+    return hit;
+}
+
 /* FNV-1a, then stirred. */
 static void mix(const void *bytes, size_t length)
 {

@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* How long a word may be on its way between parts that are in good health. */
@@ -12,6 +13,27 @@ static bool is_steady_since(const struct host *host, uint64_t since_ns)
     return host->steady_since_ns && host->steady_since_ns <= since_ns && host->proxy.up &&
            host->proxy.up_since_ns <= since_ns &&
            now_ns() - host->heard_ns < (SUSPECT_MS - 700) * NS_PER_MS;
+}
+
+/* An agent never goes back to a server that was replaced. A host whose file was lost knows no
+ * better. */
+void check_kept(struct host *host)
+{
+    char path[96], text[4096];
+    snprintf(path, sizeof path, "%s/agent.json", host->directory);
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        host->kept_fence = 0;
+        return;
+    }
+    size_t length = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[length] = 0;
+    const char *at = strstr(text, "\"fence\":");
+    int64_t fence = at ? strtoll(at + 8, NULL, 10) : 0;
+    CHECK(I5_AGENT, fence >= host->kept_fence, "%s keeps fence %lld after %lld", host->name,
+          (long long)fence, (long long)host->kept_fence);
+    host->kept_fence = fence;
 }
 
 /* -- calls -- */
@@ -203,6 +225,9 @@ void check_instant(void)
     look_at_nodes(leader);
     look_at_deployments(leader);
     look_at_containers(leader);
+    for (uint32_t i = 0; i < world.options.hosts; i++)
+        if (process_runs(&world.hosts[i].process))
+            check_kept(&world.hosts[i]);
 }
 
 /* -- the end -- */

@@ -14,18 +14,19 @@
 struct arguments {
     uint64_t seed, seeds, first, steps, jobs;
     const char *without, *only;
-    bool one, verbose, quiet, hashes, report, shrink;
+    bool one, verbose, hashes, report, shrink, until_failure;
 };
 /* What a child tells of its run. */
 struct result {
     uint64_t seed, trace, simulated_ns, steps;
     uint64_t checked[INVARIANT_COUNT], hits[FAULT_COUNT];
+    struct site sites[SITE_LIMIT];
     char words[900];
 };
 
 static const char usage[] =
     "usage: sim [--seed S [--verbose] [--from SECONDS] [--shrink]]\n"
-    "           [--seeds N [--first S] [--jobs J] [--hashes] [--report]]\n"
+    "           [--seeds N [--first S] [--jobs J] [--hashes] [--report] [--until-failure]]\n"
     "           [--steps SECONDS] [--without FAULTS] [--only FAULTS] [--skip FROM:TO]\n";
 
 static int result_pipe = -1;
@@ -38,6 +39,7 @@ static void tell(const char *words)
                             .steps = world.steps};
     memcpy(result.checked, world.checked, sizeof result.checked);
     memcpy(result.hits, world.hits, sizeof result.hits);
+    memcpy(result.sites, world.sites, sizeof result.sites);
     snprintf(result.words, sizeof result.words, "%s", words);
     if (result_pipe >= 0 && write(result_pipe, &result, sizeof result) != sizeof result)
         _exit(EXIT_CRASH);
@@ -136,6 +138,17 @@ static void run_seed(const struct arguments *arguments, uint64_t seed)
     remove_files();
 }
 
+static bool read_whole(int fd, void *to, size_t bytes)
+{
+    for (size_t at = 0; at < bytes;) {
+        ssize_t got = read(fd, (char *)to + at, bytes - at);
+        if (got <= 0)
+            return false;
+        at += (size_t)got;
+    }
+    return true;
+}
+
 /* In a child, so that an assertion ends one run only. Answers its exit status. */
 static int run_child(const struct arguments *arguments, uint64_t seed, struct result *out)
 {
@@ -153,7 +166,7 @@ static int run_child(const struct arguments *arguments, uint64_t seed, struct re
     close(ends[1]);
     memset(out, 0, sizeof *out);
     out->seed = seed;
-    if (read(ends[0], out, sizeof *out) != sizeof *out)
+    if (!read_whole(ends[0], out, sizeof *out))
         snprintf(out->words, sizeof out->words, "crashed");
     close(ends[0]);
     waitpid(child, &status, 0);
@@ -165,7 +178,20 @@ static int run_child(const struct arguments *arguments, uint64_t seed, struct re
 struct totals {
     uint64_t seeds, failures, simulated_ns, steps;
     uint64_t checked[INVARIANT_COUNT], hits[FAULT_COUNT];
+    struct site sites[SITE_LIMIT];
 };
+
+static void add_sites(struct totals *totals, const struct site *sites)
+{
+    for (; sites->name[0]; sites++) {
+        struct site *to = totals->sites;
+        while (to->name[0] && strcmp(to->name, sites->name) != 0)
+            to++;
+        memcpy(to->name, sites->name, sizeof to->name);
+        to->asked += sites->asked;
+        to->hits += sites->hits;
+    }
+}
 
 static void add_result(struct totals *totals, const struct arguments *arguments,
                        const struct result *result, int code)
@@ -177,6 +203,7 @@ static void add_result(struct totals *totals, const struct arguments *arguments,
         totals->checked[i] += result->checked[i];
     for (int i = 0; i < FAULT_COUNT; i++)
         totals->hits[i] += result->hits[i];
+    add_sites(totals, result->sites);
     if (arguments->hashes)
         printf("%llu %016llx\n", (unsigned long long)result->seed,
                (unsigned long long)result->trace);
@@ -193,6 +220,12 @@ static void print_report(const struct totals *totals)
                invariant_texts[i]);
     for (int i = 0; i < FAULT_COUNT; i++)
         printf("%12llu fault %s\n", (unsigned long long)totals->hits[i], fault_names[i]);
+    for (const struct site *site = totals->sites; site->name[0]; site++)
+        printf("%12llu of %llu site %s\n", (unsigned long long)site->hits,
+               (unsigned long long)site->asked, site->name);
+    for (const struct site *site = totals->sites; site->name[0]; site++)
+        if (!site->hits)
+            printf("NEVER HIT: site %s\n", site->name);
     for (int i = 0; i < INVARIANT_COUNT; i++)
         if (!totals->checked[i])
             printf("NEVER CHECKED: %s\n", invariant_names[i]);
@@ -237,9 +270,13 @@ static int run_many(const struct arguments *arguments)
             struct result result;
             int code;
         } told = {0};
-        if (read(ends[i % arguments->jobs][0], &told, sizeof told) != sizeof told)
+        if (!read_whole(ends[i % arguments->jobs][0], &told, sizeof told))
             return 1;
         add_result(&totals, arguments, &told.result, told.code);
+        if (told.code && arguments->until_failure) {
+            printf("failed after %llu seeds\n", (unsigned long long)totals.seeds);
+            return 1; /* workers end with their next word */
+        }
     }
     while (wait(NULL) > 0)
         continue;
@@ -348,6 +385,8 @@ static bool take_flag(struct arguments *arguments, const char *name)
         arguments->hashes = true;
     else if (strcmp(name, "--report") == 0)
         arguments->report = true;
+    else if (strcmp(name, "--until-failure") == 0)
+        arguments->until_failure = true;
     else if (strcmp(name, "--shrink") == 0)
         arguments->shrink = true;
     else

@@ -24,6 +24,7 @@ void options_draw(uint64_t seed)
     options->safety_ns = draw_between(STREAM_OPTIONS, 60, 400) * NS_PER_SECOND;
     options->user_pause_ns = draw_between(STREAM_OPTIONS, 1, 12) * NS_PER_SECOND;
     options->binpack = draw(STREAM_OPTIONS, 2) != 0;
+    options->buggify = true;
     for (int i = 0; i < FAULT_COUNT; i++) {
         bool on = draw(STREAM_OPTIONS, 2) != 0;
         uint64_t rate = draw_between(STREAM_OPTIONS, strongest[i] / 8 + 1, strongest[i] + 1);

@@ -25,6 +25,7 @@
 #include <uthash.h>
 
 enum {
+    SITE_LIMIT = 48,
     HOST_LIMIT = 8,
     SERVER_LIMIT = 2,
     SUSPECT_MS = 3000,
@@ -36,7 +37,8 @@ enum {
 
 /* Streams of chance, one per purpose: switching one fault off does not move the others. */
 #define SIM_STREAMS(X)                                                                             \
-    X(OPTIONS) X(USERS) X(ENGINE) X(APPS) X(NET) X(STORE) X(PROXY) X(TRAFFIC) X(PROCESS) X(CLOCK)
+    X(OPTIONS)                                                                                     \
+    X(USERS) X(ENGINE) X(APPS) X(NET) X(STORE) X(PROXY) X(TRAFFIC) X(PROCESS) X(CLOCK) X(SITES)
 enum stream {
 #define X(name) STREAM_##name,
     SIM_STREAMS(X)
@@ -102,7 +104,7 @@ struct options {                 /* drawn from the seed, then changed by the com
     uint32_t hosts, deployments, services;
     uint64_t safety_ns;     /* length of the first phase */
     uint64_t user_pause_ns; /* mean, between two commands */
-    bool binpack;
+    bool binpack, buggify;
 };
 
 /* -- processes -- */
@@ -234,6 +236,7 @@ struct host {
     bool was_lost;
     uint64_t steady_since_ns; /* told everything, and never silent since; 0: not now */
     uint64_t draining_seen_ns;
+    int64_t kept_fence;  /* the highest seen in the agent's file */
     uint64_t boot_at_ns; /* off until then; 0: on */
     struct loop_timer connect;
 };
@@ -358,6 +361,11 @@ struct world {
     uint64_t verbose_from_ns;
     uint64_t skip_from, skip_to; /* user commands left out, by number */
     uint64_t checked[INVARIANT_COUNT], hits[FAULT_COUNT];
+    struct site { /* a fault site inside the code, as it was first asked */
+        char name[32];
+        uint64_t asked, hits;
+        bool active; /* in this seed */
+    } sites[SITE_LIMIT];
     char directory[48];
 };
 extern struct world world;
@@ -458,6 +466,7 @@ void check_stop(const struct host *host, const struct cell *cell, uint64_t grace
 void check_remove(const struct host *host, const struct cell *cell);
 void check_touch(const struct host *host, const struct cell *cell, const char *verb);
 void check_settled(void);
+void check_kept(struct host *host); /* the agent's file */
 bool converged(char *why, size_t bytes);
 
 #endif

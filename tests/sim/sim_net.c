@@ -28,6 +28,7 @@ struct flow {
     struct host *host;
     struct server_process *server;
     struct direction up, down;
+    uint32_t holds; /* functions of ours that look at it */
     bool full_seen; /* the agent has told everything over it */
 };
 
@@ -68,8 +69,8 @@ static struct process *process_of(struct direction *direction)
 /* Frees the flow once nothing is left of it. */
 static void maybe_free(struct flow *flow)
 {
-    if (flow->up.from || flow->up.to || flow->up.closing || flow->down.closing || flow->up.first ||
-        flow->down.first)
+    if (flow->holds || flow->up.from || flow->up.to || flow->up.closing || flow->down.closing ||
+        flow->up.first || flow->down.first)
         return;
     if (flow->host->flow == flow)
         flow->host->flow = NULL;
@@ -142,6 +143,7 @@ static void deliver(void *argument)
         arm(direction);
         return;
     }
+    flow->holds++; /* a process that runs may close its end */
     if (packet) {
         direction->first = packet->next;
         if (!direction->first)
@@ -161,6 +163,7 @@ static void deliver(void *argument)
         direction->closing = false;
         close_side(flow, direction->up);
     }
+    flow->holds--;
     maybe_free(flow);
 }
 
@@ -204,7 +207,9 @@ static void server_sent(void *argument, const char *json, size_t length)
 static void side_closed(struct flow *flow, bool server_side)
 {
     struct direction *out = server_side ? &flow->down : &flow->up;
+    flow->holds++;
     close_side(flow, server_side);
+    flow->holds--;
     if (out->to && !flow->host->unreachable) {
         out->closing = true;
         out->last_due_ns += NS_PER_MS;
@@ -312,7 +317,9 @@ static void cut(struct host *host)
     late->last_due_ns = now_ns() + draw_around(STREAM_NET, 4 * NS_PER_SECOND);
     late->clogged_until_ns = late->last_due_ns;
     arm(late);
+    flow->holds++;
     close_side(flow, server_first);
+    flow->holds--;
     maybe_free(flow);
 }
 
@@ -432,6 +439,7 @@ static void forget(struct flow *flow, bool server_side, bool silently)
 {
     struct direction *out = server_side ? &flow->down : &flow->up;
     bool was_open = server_side ? flow->up.to != NULL : flow->down.to != NULL;
+    flow->holds++;
     if (was_open)
         close_side(flow, server_side);
     if (was_open && out->to) { /* the kernel closes for it; a host without power says nothing */
@@ -440,6 +448,7 @@ static void forget(struct flow *flow, bool server_side, bool silently)
                                                 : NS_PER_MS * draw_between(STREAM_NET, 1, 50));
         arm(out);
     }
+    flow->holds--;
     maybe_free(flow);
 }
 

@@ -280,7 +280,7 @@ static void judge_replaced(const struct true_container *victim)
     int64_t serving = 0;
     char missing[120] = "";
     if (!deployment || deployment->global || deployment->fixed_port || !was_ready(victim) ||
-        !counts(victim))
+        is_lost(victim) || node_is_away(victim->node))
         return;
     bool served = is_served(victim->deployment);
     HASH_ITER(hh, world.truth.containers, other, next)

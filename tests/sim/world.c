@@ -142,7 +142,7 @@ void world_run(void)
     world_run_until(now_ns() + world.options.safety_ns);
     heal();
     converge();
-    run_for(60); /* what is left over goes in its own time */
+    run_for(240); /* what the engines were asked long ago comes, and goes again */
     world.phase = PHASE_QUIET;
     check_settled();
     stay_quiet("after convergence", INVARIANT_I21, QUIET_S);
