@@ -8,12 +8,15 @@
 char *clock_format_wall_ms(int64_t wall_ms, char out[CLOCK_TEXT_BYTES])
 {
     int64_t ms = wall_ms % 1000;
-    if (ms < 0)
+    time_t seconds = (time_t)(wall_ms / 1000);
+    if (ms < 0) {
         ms += 1000;
-    time_t seconds = (time_t)((wall_ms - ms) / 1000);
+        seconds--;
+    }
     struct tm parts;
     gmtime_r(&seconds, &parts);
-    size_t length = strftime(out, CLOCK_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &parts);
+    size_t length = (size_t)snprintf(out, CLOCK_TEXT_BYTES, "%04lld", parts.tm_year + 1900LL);
+    length += strftime(out + length, CLOCK_TEXT_BYTES - length, "-%m-%dT%H:%M:%S", &parts);
     snprintf(out + length, CLOCK_TEXT_BYTES - length, ".%03dZ", (int)ms);
     return out;
 }
@@ -80,6 +83,10 @@ static bool take_zone(const char **text, int64_t *offset_s)
     return true;
 }
 
+/* The first and the last instant with a year of four digits, which RFC 3339 wants. */
+static const int64_t first_wall_ms = INT64_C(-62167219200000),
+                     last_wall_ms = INT64_C(253402300799999);
+
 bool clock_parse_wall_ms(const char *text, int64_t *wall_ms)
 {
     struct tm parts = {0};
@@ -88,7 +95,7 @@ bool clock_parse_wall_ms(const char *text, int64_t *wall_ms)
         !take_zone(&text, &offset_s) || *text)
         return false;
     *wall_ms = ((int64_t)timegm(&parts) - offset_s) * 1000 + ms;
-    return true;
+    return *wall_ms >= first_wall_ms && *wall_ms <= last_wall_ms; /* an offset may lead beyond */
 }
 
 static const struct {

@@ -136,3 +136,30 @@ Test(clock, what_is_no_duration_is_refused)
         cr_expect_not(clock_parse_duration_ns(bad[i], &ns), "\"%s\"", bad[i]);
     }
 }
+
+/* Found by fuzzing: years below 1000 were written without their zeros. */
+Test(clock, every_year_is_written_with_four_digits_and_read_again)
+{
+    static const char *const same[] = {"0999-12-31T22:30:00.999Z", "0000-01-01T00:00:00.000Z",
+                                       "9999-12-31T23:59:59.999Z"};
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        int64_t ms;
+        char out[CLOCK_TEXT_BYTES];
+        cr_expect(clock_parse_wall_ms(same[i], &ms), "%s", same[i]);
+        cr_expect_str_eq(clock_format_wall_ms(ms, out), same[i]);
+    }
+}
+
+Test(clock, an_offset_that_leads_out_of_the_four_digits_is_refused)
+{
+    int64_t ms;
+    cr_expect_not(clock_parse_wall_ms("0000-01-01T00:00:00+00:01", &ms));
+    cr_expect_not(clock_parse_wall_ms("9999-12-31T23:59:59-00:01", &ms));
+}
+
+Test(clock, any_number_can_be_written)
+{
+    char out[CLOCK_TEXT_BYTES];
+    cr_expect_str_eq(clock_format_wall_ms(INT64_MAX, out), "292278994-08-17T07:12:55.807Z");
+    cr_expect_str_eq(clock_format_wall_ms(INT64_MIN, out), "-292275055-05-16T16:47:04.192Z");
+}
