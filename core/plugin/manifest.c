@@ -165,14 +165,16 @@ static bool arrays_judged(struct judge *judge)
         reason(judge, "provides nothing");
         sound = false;
     } else if (manifest->provide_count > COUNT_LIMIT ||
-               manifest->provide_stride < ORCH_SIZE_UPTO(struct orch_provide, config_schema)) {
+               manifest->provide_stride < ORCH_SIZE_UPTO(struct orch_provide, config_schema) ||
+               manifest->provide_stride % _Alignof(struct orch_provide)) {
         reason(judge, "its provides are no array of struct orch_provide (%u, stride %u)",
                manifest->provide_count, manifest->provide_stride);
         sound = false;
     }
     if (manifest->need_count &&
         (!manifest->needs || manifest->need_count > COUNT_LIMIT ||
-         manifest->need_stride < ORCH_SIZE_UPTO(struct orch_need, optional))) {
+         manifest->need_stride < ORCH_SIZE_UPTO(struct orch_need, optional) ||
+         manifest->need_stride % _Alignof(struct orch_need))) {
         reason(judge, "its needs are no array of struct orch_need (%u, stride %u)",
                manifest->need_count, manifest->need_stride);
         sound = false;
