@@ -2,6 +2,7 @@
  * savepoint: those before the first that can't be applied are kept. */
 #include "sqlite.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static int step(struct store *store, enum statement which)
@@ -17,13 +18,15 @@ orch_status store_read_head(struct store *store, struct orch_error *error)
 {
     sqlite3_stmt *statement = store->statements[STATEMENT_HEAD];
     int code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
+    bool sound = code == SQLITE_ROW && sqlite3_column_int(statement, 2);
+    if (sound) {
         store->head = (uint64_t)sqlite3_column_int64(statement, 0);
         store->fence = (uint64_t)sqlite3_column_int64(statement, 1);
     }
     sqlite3_reset(statement);
-    return code == SQLITE_ROW ? ORCH_OK
-                              : store_fail(store, ORCH_E_IO, "its head cannot be read", error);
+    if (code == SQLITE_ROW && !sound)
+        return store_damaged(store, "its head", error);
+    return sound ? ORCH_OK : store_fail(store, ORCH_E_IO, "its head cannot be read", error);
 }
 
 static int apply_op(struct store *store, const struct orch_store_op *op)

@@ -46,6 +46,17 @@ orch_status store_fail(struct store *store, orch_status status, const char *what
     return orch_fail(error, status, message);
 }
 
+orch_status store_damaged(struct store *store, const char *what, struct orch_error *error)
+{
+    char message[480];
+    snprintf(
+        message, sizeof message,
+        "%s is damaged (%s is not what was written): put a backup in its place; the containers "
+        "run on",
+        store->path, what);
+    return orch_fail(error, ORCH_E_IO, message);
+}
+
 static orch_status say(struct orch_error *error, orch_status status, const char *format,
                        const char *path, const char *more)
 {
@@ -95,6 +106,9 @@ static int set_up_connection(struct store *store)
     sqlite3_busy_timeout(store->database, 2000);
     sqlite3_db_config(store->database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_extended_result_codes(store->database, 1);
+    int code = store_add_sum(store->database);
+    if (code != SQLITE_OK)
+        return code;
     return sqlite3_exec(store->database,
                         "PRAGMA journal_mode=WAL;"
                         "PRAGMA synchronous=FULL;"
@@ -135,8 +149,20 @@ static orch_status check_integrity(struct store *store, struct orch_error *error
                       store->path, sqlite3_errmsg(store->database));
 }
 
+/* From each schema to the next: one transaction, so that a cut leaves either nothing or all. */
+static const char *const steps[SCHEMA_VERSION] = {
+    "CREATE TABLE record (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1),"
+    " head INTEGER NOT NULL, fence INTEGER NOT NULL);"
+    "INSERT INTO head VALUES (1, 0, 0)",
+    "ALTER TABLE record ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE head ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE record SET sum = record_sum(key, value);"
+    "UPDATE head SET sum = record_sum(head, fence)"};
+
 static orch_status migrate(struct store *store, struct orch_error *error)
 {
+    char sql[640];
     int code;
     int64_t version = read_number(store, "PRAGMA user_version", &code);
     if (code != SQLITE_ROW)
@@ -148,22 +174,33 @@ static orch_status migrate(struct store *store, struct orch_error *error)
                  store->path, (long long)version, SCHEMA_VERSION);
         return orch_fail(error, ORCH_E_UNSUPPORTED, message);
     }
-    if (version == SCHEMA_VERSION)
-        return ORCH_OK;
-    /* From 0: one transaction, so that a cut leaves either nothing or all. */
-    code = sqlite3_exec(store->database,
-                        "BEGIN IMMEDIATE;"
-                        "CREATE TABLE record (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
-                        " WITHOUT ROWID;"
-                        "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1),"
-                        " head INTEGER NOT NULL, fence INTEGER NOT NULL);"
-                        "INSERT INTO head VALUES (1, 0, 0);"
-                        "PRAGMA user_version=1;"
-                        "COMMIT;",
-                        NULL, NULL, NULL);
-    return code == SQLITE_OK ? ORCH_OK
-                             : store_fail(store, store_status(store, code),
-                                          "its tables could not be made", error);
+    for (; version < SCHEMA_VERSION; version++) {
+        snprintf(sql, sizeof sql, "BEGIN IMMEDIATE;%s;PRAGMA user_version=%d;COMMIT;",
+                 steps[version], (int)version + 1);
+        code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
+        if (code != SQLITE_OK)
+            return store_fail(store, store_status(store, code), "its tables could not be made",
+                              error);
+    }
+    return ORCH_OK;
+}
+
+/* Of every row, since one whose key has changed may be in no list. */
+static orch_status check_sums(struct store *store, struct orch_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    char what[120] = "its content";
+    int code = sqlite3_prepare_v2(store->database,
+                                  "SELECT key FROM record WHERE sum IS NOT record_sum(key, value)"
+                                  " LIMIT 1",
+                                  -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        snprintf(what, sizeof what, "record %.*s", sqlite3_column_bytes(statement, 0),
+                 (const char *)sqlite3_column_blob(statement, 0));
+    sqlite3_finalize(statement);
+    return code == SQLITE_DONE ? ORCH_OK : store_damaged(store, what, error);
 }
 
 static orch_status prepare(struct store *store, struct orch_error *error)
@@ -172,11 +209,14 @@ static orch_status prepare(struct store *store, struct orch_error *error)
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
-        [STATEMENT_PUT] = "INSERT INTO record (key, value) VALUES (?1, ?2)"
-                          " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        [STATEMENT_PUT] = "INSERT INTO record (key, value, sum)"
+                          " VALUES (?1, ?2, record_sum(?1, ?2)) ON CONFLICT (key)"
+                          " DO UPDATE SET value = excluded.value, sum = excluded.sum",
         [STATEMENT_DELETE] = "DELETE FROM record WHERE key = ?1",
-        [STATEMENT_HEAD] = "SELECT head, fence FROM head WHERE one = 1",
-        [STATEMENT_SET_HEAD] = "UPDATE head SET head = ?1, fence = ?2 WHERE one = 1",
+        [STATEMENT_HEAD] = "SELECT head, fence, sum = record_sum(head, fence)"
+                           " FROM head WHERE one = 1",
+        [STATEMENT_SET_HEAD] = "UPDATE head SET head = ?1, fence = ?2,"
+                               " sum = record_sum(?1, ?2) WHERE one = 1",
         [STATEMENT_LIST] = "SELECT key, value FROM record WHERE key > ?1 AND key >= ?2 AND key < ?3"
                            " ORDER BY key LIMIT ?4"};
     for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -235,7 +275,9 @@ orch_status store_open(const struct orch_host *host, struct orch_str config,
         (status = lock(store, error)) != ORCH_OK ||
         (status = open_database(store, error)) != ORCH_OK ||
         (status = check_integrity(store, error)) != ORCH_OK ||
-        (status = migrate(store, error)) != ORCH_OK || (status = prepare(store, error)) != ORCH_OK)
+        (status = migrate(store, error)) != ORCH_OK ||
+        (status = check_sums(store, error)) != ORCH_OK ||
+        (status = prepare(store, error)) != ORCH_OK)
         return status;
     return store_read_head(store, error);
 }

@@ -5,7 +5,7 @@
 #include <orchestrator/store.h>
 #include <sqlite3.h>
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 enum statement {
     STATEMENT_BEGIN,
     STATEMENT_COMMIT,
@@ -32,7 +32,11 @@ void store_finish(struct store *store);
 /* Says what SQLite said, behind `what`. */
 orch_status store_fail(struct store *store, orch_status status, const char *what,
                        struct orch_error *error);
+/* What was read is not what was written. */
+orch_status store_damaged(struct store *store, const char *what, struct orch_error *error);
 orch_status store_status(struct store *store, int code);
+/* Makes record_sum() known to SQL; answers SQLite's code. */
+int store_add_sum(sqlite3 *database);
 orch_status store_read_head(struct store *store, struct orch_error *error);
 orch_status store_apply(struct store *store, const struct orch_store_batch *batch,
                         uint32_t *applied, struct orch_error *error);

@@ -124,9 +124,41 @@ Test(sqlite_store, a_newer_schema_is_refused_with_both_numbers)
     open_well();
     bench_close(&bench);
     run_sql("PRAGMA user_version=7");
-    expect_refusal(ORCH_E_UNSUPPORTED, "has schema 7, and this plugin knows 1");
-    run_sql("PRAGMA user_version=1");
+    expect_refusal(ORCH_E_UNSUPPORTED, "has schema 7, and this plugin knows 2");
+    run_sql("PRAGMA user_version=2");
     open_well();
+}
+
+Test(sqlite_store, a_database_of_the_first_schema_is_taken_along)
+{
+    open_well();
+    cr_assert_eq(bench_write(&bench, 0, 3, 2, "a=1 b=2"), ORCH_OK);
+    bench_close(&bench);
+    run_sql("ALTER TABLE record DROP COLUMN sum; ALTER TABLE head DROP COLUMN sum;"
+            "PRAGMA user_version=1");
+    open_well();
+    expect_list("a=1 b=2");
+    cr_assert_eq(bench_head(&bench).head, 3);
+    cr_assert_eq(bench_write(&bench, 3, 4, 2, "b=3"), ORCH_OK);
+    expect_list("a=1 b=3");
+}
+
+Test(sqlite_store, a_row_that_says_what_nobody_wrote_is_refused)
+{
+    open_well();
+    cr_assert_eq(bench_write(&bench, 0, 3, 2, "a=1 b=2"), ORCH_OK);
+    bench_close(&bench);
+    run_sql("UPDATE record SET value = x'37' WHERE key = x'61'");
+    expect_refusal(ORCH_E_IO, "record a is not what was written");
+}
+
+Test(sqlite_store, a_head_that_nobody_wrote_is_refused)
+{
+    open_well();
+    cr_assert_eq(bench_write(&bench, 0, 3, 2, "a=1"), ORCH_OK);
+    bench_close(&bench);
+    run_sql("UPDATE head SET head = 2");
+    expect_refusal(ORCH_E_IO, "its head is not what was written");
 }
 
 Test(sqlite_store, a_database_of_somebody_else_is_not_taken_over)
