@@ -57,7 +57,7 @@ def audit(ledger, api, markers):
         after = f"&after={page['next']}" if page["next"] else None
     for name, uid in ledger.made.items():
         if name in ledger.deleted:
-            if name in present:
+            if name in present and present[name]["status"]["phase"] != "deleting":
                 yield "lost", f"{name} was deleted and is back"
         elif name not in present and name not in ledger.maybe_deleted:
             yield "lost", f"{name} was acknowledged and is not there"

@@ -295,6 +295,8 @@ class World:
         for name in ("still", "app"):
             status = api.get(f"/deployments/{name}").ok()["status"]
             assert status["phase"] == "complete" and not status["stopping"], (name, status)
+        deleting = api.get("/cluster").ok()["summary"]["deployments"].get("deleting", 0)
+        assert not deleting, f"{deleting} deployments are still being deleted"
         records = {item["id"]: item for item in api.get("/containers?limit=5000").ok()["items"]}
         containers = self.engine.containers()
         running = [item for item in containers if item["State"] == "running"]
