@@ -77,7 +77,7 @@ static void share_all(struct server *server)
 static void touch_deployment(void *argument, const char *deployment)
 {
     struct server *server = argument;
-    deployment_manager_touch(server->deployments, deployment);
+    deployment_manager_node_changed(server->deployments, deployment);
 }
 
 /* Whose containers it has must look: it may be draining, or gone. */
@@ -91,7 +91,7 @@ static void node_changed(void *argument, const struct node *node)
     else
         scheduler_node_remove(server->scheduler, node->name);
     service_manager_node_changed(server->services, node->name);
-    deployment_manager_capacity_changed(server->deployments);
+    deployment_manager_capacity_changed(server->deployments, node->name);
     touched(server, KIND_NODE, node->name);
 }
 
@@ -100,7 +100,7 @@ static void touch_published(struct server *server)
 {
     const struct service *service = NULL;
     while ((service = service_manager_next(server->services, service ? service->name : NULL)))
-        deployment_manager_touch(server->deployments, service->deployment);
+        deployment_manager_look(server->deployments, service->deployment);
 }
 
 static void node_report(void *argument, const char *node, const struct report *report)
@@ -127,7 +127,7 @@ static void nodes_settled(void *argument)
     const struct deployment *deployment = NULL;
     while ((deployment =
                 deployment_manager_next(server->deployments, deployment ? deployment->name : NULL)))
-        deployment_manager_touch(server->deployments, deployment->name);
+        deployment_manager_look(server->deployments, deployment->name);
 }
 
 static bool fill_container(void *argument, const char *node, const char *id,
@@ -157,10 +157,8 @@ static const char *next_container(void *argument, const char *node, const char *
     struct server *server = argument;
     const struct container *container =
         after ? container_manager_find(server->containers, after) : NULL;
-    while ((container = container_manager_next(server->containers, NULL, container)))
-        if (strcmp(container->node, node) == 0)
-            return container->id;
-    return NULL;
+    container = container_manager_next_on(server->containers, node, container);
+    return container ? container->id : NULL;
 }
 
 static bool fill_service(void *argument, const char *service, struct arena *arena,
@@ -216,8 +214,7 @@ static void assign(void *argument, const char *node, const char *id,
 static void freed(void *argument, const char *node)
 {
     struct server *server = argument;
-    (void)node;
-    deployment_manager_capacity_changed(server->deployments);
+    deployment_manager_capacity_changed(server->deployments, node);
 }
 
 static void phase_changed(void *argument, const char *name)

@@ -18,9 +18,12 @@ struct dirty {
     UT_hash_handle hh;
     const struct shown_kind *kind;
     const struct record *before; /* at the last flush: a reference; NULL: there was none */
-    uint64_t removed_seq;        /* when it was last taken away; 0: not since */
-    bool known;                  /* `before` says what was; else only soft state was touched */
-    bool counts;                 /* a record changed, whatever the object's own number says */
+    /* As it was when it was last taken away, since the last flush: a reference; NULL: not since.
+     * Who walked over the present objects meanwhile may have seen it, so that is always told. */
+    const struct record *gone;
+    uint64_t removed_seq; /* when that was */
+    bool known;           /* `before` says what was; else only soft state was touched */
+    bool counts;          /* a record changed, whatever the object's own number says */
     char id[SHOWN_KEY_BYTES + 4];
 };
 struct hub {
@@ -64,6 +67,7 @@ static struct dirty *mark(struct hub *hub, const struct shown_kind *kind, const 
 static void free_dirty(struct dirty *dirty)
 {
     record_release(dirty->before);
+    record_release(dirty->gone);
     free(dirty);
 }
 
@@ -88,8 +92,11 @@ static void record_changed(void *argument, const struct record *before, const st
     if (!dirty->known && before)
         dirty->before = record_take_reference(before);
     dirty->known = dirty->counts = true;
-    if (!after)
+    if (!after) {
+        record_release(dirty->gone);
+        dirty->gone = record_take_reference(before);
         dirty->removed_seq = state_settled_seq(hub->parts->state);
+    }
     if (kind->id == KIND_CONTAINER)
         mark_owners(hub, (const struct container *)any, true);
 }
@@ -131,8 +138,11 @@ static void put_back(struct hub *hub, struct dirty *dirty)
         return;
     }
     newer->counts |= dirty->counts;
-    if (!newer->removed_seq)
+    if (!newer->gone) {
+        newer->gone = dirty->gone;
         newer->removed_seq = dirty->removed_seq;
+        dirty->gone = NULL;
+    }
     if (dirty->known) {
         record_release(newer->before);
         newer->before = dirty->before;
@@ -144,14 +154,9 @@ static void put_back(struct hub *hub, struct dirty *dirty)
 
 static void note_removed(struct hub *hub, struct dirty *dirty)
 {
-    if (dirty->before)
-        add_note(hub, NOTE_REMOVED, shown_take(hub->parts, dirty->kind, dirty->before), NULL,
+    if (dirty->gone)
+        add_note(hub, NOTE_REMOVED, shown_take(hub->parts, dirty->kind, dirty->gone), NULL,
                  dirty->removed_seq);
-}
-
-static bool is_another(const struct record *before, const struct record *now)
-{
-    return before && !text_equal(before->uid, now->uid);
 }
 
 /* What became of one object. */
@@ -172,8 +177,8 @@ static void flush_one(struct hub *hub, struct dirty *dirty)
         return;
     }
     if (!dirty->counts && seq <= hub->flushed_seq) {
-        shown_release(&now); /* figures only */
-    } else if (is_another(dirty->before, record)) {
+        shown_release(&now);  /* figures only */
+    } else if (dirty->gone) { /* another of its name */
         note_removed(hub, dirty);
         add_note(hub, NOTE_ADDED, now, NULL, seq);
     } else {

@@ -42,13 +42,12 @@ void ring_add(struct ring *ring, struct note *take_note)
     ring->bytes += take_note->bytes;
 }
 
-uint64_t ring_seek(struct ring *ring, uint64_t seq, bool inclusive)
+uint64_t ring_seek(struct ring *ring, uint64_t seq)
 {
     uint64_t low = ring->first, high = ring->next;
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
-        uint64_t at = ring_at(ring, middle)->seq;
-        if (inclusive ? at < seq : at <= seq)
+        if (ring_at(ring, middle)->seq <= seq)
             low = middle + 1;
         else
             high = middle;

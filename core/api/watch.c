@@ -376,9 +376,8 @@ static struct watcher *create_watcher(struct watch_server *server,
 
 struct watch_job {
     struct watch_filter filter;
-    bool resumes;   /* since or Last-Event-ID */
-    bool inclusive; /* what has that very number is told again: others may have shared it */
-    bool partial;   /* of a walk that was cut short */
+    bool resumes; /* since or Last-Event-ID */
+    bool partial; /* of a walk that was cut short */
     uint64_t since, known_seq;
 };
 
@@ -392,7 +391,7 @@ static void start_watching(struct request *request)
                    job->since <= job->known_seq;
     if (reaches) {
         watcher->live = true;
-        watcher->position = ring_seek(&server->ring, job->since, job->inclusive);
+        watcher->position = ring_seek(&server->ring, job->since);
     } else {
         begin_walk(watcher, job->resumes);
     }
@@ -410,7 +409,6 @@ static void ask_seq(struct request *request)
 static bool read_since(struct request *request, struct watch_job *job)
 {
     const char *given = exchange_header(exchange_of(request), "Last-Event-ID");
-    job->inclusive = given != NULL;
     if (!given)
         given = request_query(request, "since");
     if (!given || !*given)

@@ -34,8 +34,8 @@ void ring_init(struct ring *ring, size_t room, size_t bytes_limit);
 void ring_finish(struct ring *ring);
 void ring_add(struct ring *ring, struct note *take_note); /* the oldest go where there is no room */
 struct note *ring_at(struct ring *ring, uint64_t position);
-/* The position of the first note with a number above (or from) `seq`. */
-uint64_t ring_seek(struct ring *ring, uint64_t seq, bool inclusive);
+/* The position of the first note with a number above `seq`. */
+uint64_t ring_seek(struct ring *ring, uint64_t seq);
 
 /* -- the watchers [api] -- */
 struct watch_server *watch_server_create(struct api *api);

@@ -48,7 +48,7 @@ void node_registry_touch(struct node_registry *registry, const char *name)
 {
     struct peer *peer = registry_peer(registry, name);
     if (peer)
-        peer->status.seq = state_seq(registry->state);
+        peer->status.seq = state_next_seq(registry->state);
 }
 
 #define STALL_NS NS_PER_SECOND
