@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 const struct api_limits api_default_limits = {.body_bytes = 1024 * 1024,
-                                              .discard_bytes = 8 * 1024 * 1024,
+                                              .discard_bytes = 4 * 1024 * 1024,
                                               .header_bytes = 16 * 1024,
                                               .header_count = 100,
                                               .uri_bytes = 8 * 1024,
