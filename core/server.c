@@ -157,8 +157,10 @@ static const char *next_container(void *argument, const char *node, const char *
     struct server *server = argument;
     const struct container *container =
         after ? container_manager_find(server->containers, after) : NULL;
-    container = container_manager_next_on(server->containers, node, container);
-    return container ? container->id : NULL;
+    while ((container = container_manager_next(server->containers, NULL, container)))
+        if (strcmp(container->node, node) == 0)
+            return container->id;
+    return NULL;
 }
 
 static bool fill_service(void *argument, const char *service, struct arena *arena,
