@@ -43,7 +43,7 @@ class World:
         self.examples = []
         self.ready_ms = []
         self.kills = 0
-        self.reached, self.unreached = collections.Counter(), collections.Counter()
+        self.reached = collections.Counter()    # failpoints, by name
         self.daemon = Daemon(self.folder / "daemon", {
             "store": {"plugin": "sqlite"},
             "runtime": {"plugin": "docker", "config": {"endpoint": engine.endpoint}},
@@ -118,7 +118,7 @@ class World:
         self._looking.set()
         self._watcher.join(10)
         # Idle connections of the load are gone, so the proxy ends with its last listener.
-        self.daemon.terminate()
+        self.end_cleanly()
         for pid in self.daemon.proxies():
             os.kill(pid, signal.SIGTERM)
         eventually(lambda: not self.daemon.left(), 20, "end of every process")
@@ -148,6 +148,11 @@ class World:
             user.join(20)
 
     # -- deaths
+
+    def end_cleanly(self):
+        status = self.daemon.terminate()
+        if status != 0:
+            self.violation("crash", f"ended with {status} on SIGTERM: {self.daemon.log()[-600:]}")
 
     def spawn(self, environment=None):
         self.daemon.environment = environment or {}
@@ -204,7 +209,6 @@ class World:
             self.daemon.process.wait(limit)
             self.reached[name] += 1
         except subprocess.TimeoutExpired:
-            self.unreached[name] += 1
             self.daemon.process.kill()
         self.died()
         self.join(users)
