@@ -373,6 +373,8 @@ void heartbeat_due(void *argument)
     struct report report = {.heartbeat = true};
     loop_timer_start(&agent->heartbeat, agent->config.heartbeat_ns);
     agent_look_all(agent);
+    if (agent->link && !agent->introduced)
+        report_due(agent); /* the link was full */
     if (!agent->link || !agent->introduced)
         return;
     if (agent->report_dirty)
