@@ -210,9 +210,11 @@ static void side_closed(struct flow *flow, bool server_side)
     flow->holds++;
     close_side(flow, server_side);
     flow->holds--;
-    if (out->to && !flow->host->unreachable) {
+    if (out->to) { /* unreachable, it hears of it when it has tried to speak for a while */
         out->closing = true;
-        out->last_due_ns += NS_PER_MS;
+        out->last_due_ns = flow->host->unreachable
+                               ? now_ns() + draw_around(STREAM_NET, 30 * NS_PER_SECOND)
+                               : out->last_due_ns + NS_PER_MS;
         arm(out);
     }
     maybe_free(flow);
