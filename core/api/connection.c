@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 struct address_count {
@@ -25,6 +26,19 @@ static uint64_t bytes_received(int fd)
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
         return 0;
     return info.tcpi_bytes_received;
+}
+
+/* A piece of a chunked body's framing that is larger than MHD's memory for a connection: it neither
+ * reads on nor gives up, and asks to be run again at once, for ever. */
+static bool is_stuck(struct connection *connection)
+{
+    int waiting = 0;
+    if (ioctl(connection->fd, FIONREAD, &waiting) != 0 || waiting <= 0)
+        return false;
+    uint64_t taken = bytes_received(connection->fd) - (uint64_t)waiting;
+    bool stuck = taken == connection->taken;
+    connection->taken = taken;
+    return stuck;
 }
 
 /* IPv4 whole, IPv6 by its /64: who has one has all of it. */
@@ -131,6 +145,7 @@ void connection_set_phase(struct connection *connection, enum connection_phase p
 {
     connection->phase = (uint8_t)phase;
     connection->since_ns = loop_now_ns(connection->api->loop);
+    connection->taken = 0;
     if (phase == CONNECTION_IDLE)
         connection->received = bytes_received(connection->fd);
 }
@@ -164,7 +179,8 @@ static void judge(struct connection *connection, uint64_t now_ns)
     if (connection->phase == CONNECTION_IDLE &&
         bytes_received(connection->fd) > connection->received)
         connection_set_phase(connection, CONNECTION_HEADERS);
-    if (connection->cut || now_ns - connection->since_ns < deadline_of(connection))
+    bool stuck = connection->phase == CONNECTION_BODY && is_stuck(connection);
+    if (connection->cut || (!stuck && now_ns - connection->since_ns < deadline_of(connection)))
         return;
     connection->api->figures.deadline_closed++;
     connection_cut(connection);

@@ -198,6 +198,7 @@ struct connection {
     uint8_t phase; /* enum connection_phase */
     uint64_t since_ns;
     uint64_t received; /* bytes that had come when it became idle */
+    uint64_t taken;    /* of those of a body, read by MHD at the last look */
     char address[48];  /* the peer, as limits see it: IPv6 as its /64 */
 };
 void connection_notify(void *argument, struct MHD_Connection *mhd, void **context,
