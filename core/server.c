@@ -77,7 +77,7 @@ static void share_all(struct server *server)
 static void touch_deployment(void *argument, const char *deployment)
 {
     struct server *server = argument;
-    deployment_manager_node_changed(server->deployments, deployment);
+    deployment_manager_touch(server->deployments, deployment);
 }
 
 /* Whose containers it has must look: it may be draining, or gone. */
@@ -91,7 +91,7 @@ static void node_changed(void *argument, const struct node *node)
     else
         scheduler_node_remove(server->scheduler, node->name);
     service_manager_node_changed(server->services, node->name);
-    deployment_manager_capacity_changed(server->deployments, node->name);
+    deployment_manager_capacity_changed(server->deployments);
     touched(server, KIND_NODE, node->name);
 }
 
@@ -216,7 +216,8 @@ static void assign(void *argument, const char *node, const char *id,
 static void freed(void *argument, const char *node)
 {
     struct server *server = argument;
-    deployment_manager_capacity_changed(server->deployments, node);
+    (void)node;
+    deployment_manager_capacity_changed(server->deployments);
 }
 
 static void phase_changed(void *argument, const char *name)
