@@ -11,7 +11,6 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerInitialize(int *count, char ***arguments);
 
 #define PROMISE(holds, ...)                                                                        \
     do {                                                                                           \
