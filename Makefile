@@ -4,11 +4,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: bootstrap build run demo test test-unit test-integration test-e2e lint fmt fmt-check \
-        coverage fuzz bench bench-scale validate install clean help
+        coverage fuzz bench bench-scale sim sim-planted validate install clean help
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 UNIT_PRESET ?= dev
+SEED ?=
+SEEDS ?= 300
+FIRST ?= 1
 
 # The tests over HTTP and with Docker run what ships.
 export ORCH_BUILD ?= build
@@ -63,6 +66,12 @@ bench-scale: ## two million containers and kube-scheduler's shapes, with simulat
 
 fuzz: ## hostile input, ten minutes a target (FUZZ_SECONDS=600 FUZZ_TARGET=all; clang)
 	@scripts/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGET)
+
+sim: ## a cluster in one process, faults on purpose (SEED=s: one, with its trace; SEEDS=n FIRST=s)
+	@scripts/sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST))
+
+sim-planted: ## show that the simulator finds each planted bug
+	@tests/sim/planted/run
 
 validate: build fmt-check ## the example configuration, the format, the API description
 	@scripts/validate
