@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: bootstrap build run demo test test-unit test-integration test-e2e lint fmt fmt-check \
-        coverage fuzz bench bench-scale sim sim-planted validate install clean help
+        coverage fuzz bench bench-scale sim sim-planted torture validate install clean help
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -72,6 +72,10 @@ sim: ## a cluster in one process, faults on purpose (SEED=s: one, with its trace
 
 sim-planted: ## show that the simulator finds each planted bug
 	@tests/sim/planted/run
+
+torture: ## a thousand kills, fifty power cuts, disks, clocks and descriptors that fail (root)
+	@scripts/test-torture --kills 900 --real 100
+	@ORCH_POWER_CUTS=50 scripts/test-torture faults
 
 validate: build fmt-check ## the example configuration, the format, the API description
 	@scripts/validate

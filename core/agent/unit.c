@@ -305,6 +305,8 @@ static void ended_before(struct unit *unit)
     struct agent *agent = unit->agent;
     int64_t left_ms = unit->next_start_at_ms - loop_wall_ms(agent->loop);
     uint64_t longest_ns = unit_template(unit)->restart_policy.max_backoff_ns;
+    if (unit->backoff.wait_ns && unit->backoff.wait_ns < longest_ns)
+        longest_ns = unit->backoff.wait_ns; /* the wall clock may have gone back meanwhile */
     uint64_t wait_ns = left_ms > 0 ? (uint64_t)left_ms * NS_PER_MS : 0;
     unit->changed_list = agent->list_count;
     unit_set(unit, UNIT_ENDED, unit->next_start_at_ms ? "CrashLoop" : "Exited", "");
