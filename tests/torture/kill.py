@@ -2,6 +2,7 @@
 import argparse
 import math
 import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -110,6 +111,7 @@ def main():
         if options.point not in failpoints.names():
             parser.error(f"no failpoint is named {options.point}")
         failpoints.names = lambda: [options.point]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # what was begun is ended, too
     bad = 0
     for title, engine, kills in (("acted engine", engines.FakeEngine, options.kills),
                                  ("Docker Engine", engines.RealEngine, options.real)):
