@@ -25,6 +25,8 @@ add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmi
                     $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # messages are cut on purpose
                     -Werror=format-security -Werror -fvisibility=hidden -fno-strict-aliasing)
 add_compile_definitions(_GNU_SOURCE ORCHESTRATOR_VERSION="${PROJECT_VERSION}")
+# What is kept up to date step by step is compared with a recount now and then.
+add_compile_definitions($<$<CONFIG:Debug>:ORCHESTRATOR_CHECKED>)
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}") # asserts stay on
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=) # the same bytes from any folder

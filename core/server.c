@@ -74,24 +74,17 @@ static void share_all(struct server *server)
 
 /* -- what nodes tell -- */
 
-static void touch_deployment(void *argument, const char *deployment)
-{
-    struct server *server = argument;
-    deployment_manager_touch(server->deployments, deployment);
-}
-
-/* Whose containers it has must look: it may be draining, or gone. */
 static void node_changed(void *argument, const struct node *node)
 {
     struct server *server = argument;
-    scheduler_node_deployments(server->scheduler, node->name, touch_deployment, server);
+    deployment_manager_node_changed(server->deployments, node->name);
     if (node_registry_find(server->nodes, node->name))
         scheduler_node_put(server->scheduler, node,
                            node_registry_status(server->nodes, node->name));
     else
         scheduler_node_remove(server->scheduler, node->name);
     service_manager_node_changed(server->services, node->name);
-    deployment_manager_capacity_changed(server->deployments);
+    deployment_manager_capacity_changed(server->deployments, node->name);
     touched(server, KIND_NODE, node->name);
 }
 
@@ -157,10 +150,8 @@ static const char *next_container(void *argument, const char *node, const char *
     struct server *server = argument;
     const struct container *container =
         after ? container_manager_find(server->containers, after) : NULL;
-    while ((container = container_manager_next(server->containers, NULL, container)))
-        if (strcmp(container->node, node) == 0)
-            return container->id;
-    return NULL;
+    container = container_manager_next_on(server->containers, node, container);
+    return container ? container->id : NULL;
 }
 
 static bool fill_service(void *argument, const char *service, struct arena *arena,
@@ -185,7 +176,15 @@ static const char *next_service(void *argument, const char *after)
 static void container_changed(void *argument, const struct container *container)
 {
     struct server *server = argument;
-    deployment_manager_touch(server->deployments, container->deployment);
+    deployment_manager_container_changed(server->deployments, container);
+    touched(server, KIND_CONTAINER, container->id);
+}
+
+static void container_removed(void *argument, const struct container *container,
+                              const struct container_mark *mark)
+{
+    struct server *server = argument;
+    deployment_manager_container_removed(server->deployments, container, mark);
     touched(server, KIND_CONTAINER, container->id);
 }
 
@@ -216,8 +215,7 @@ static void assign(void *argument, const char *node, const char *id,
 static void freed(void *argument, const char *node)
 {
     struct server *server = argument;
-    (void)node;
-    deployment_manager_capacity_changed(server->deployments);
+    deployment_manager_capacity_changed(server->deployments, node);
 }
 
 static void phase_changed(void *argument, const char *name)
@@ -293,6 +291,7 @@ struct server *server_create(const struct server_config *config)
     state_subscribe(server->state, &server->shares);
     container_manager_set_events(server->containers,
                                  &(struct container_events){.changed = container_changed,
+                                                            .removed = container_removed,
                                                             .endpoints_changed = endpoints_changed,
                                                             .stopping = container_stopping,
                                                             .assign = assign,

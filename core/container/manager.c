@@ -6,53 +6,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct soft *container_soft(struct container_manager *manager, const struct container *container)
+void container_move(struct container_manager *manager, struct soft *soft,
+                    enum container_state state)
 {
-    struct soft *soft = NULL;
-    HASH_FIND_STR(manager->soft, container->id, soft);
-    return soft;
+    manager->by_state[soft->state]--;
+    manager->by_state[state]++;
+    soft->state = (uint8_t)state;
+    soft->seq = state_next_seq(manager->state);
 }
 
 void container_set_state(struct container_manager *manager, struct soft *soft,
                          enum container_state state, const char *reason, const char *message)
 {
-    manager->by_state[soft->status.state]--;
-    manager->by_state[state]++;
-    soft->status.state = (uint8_t)state;
-    snprintf(soft->status.reason, sizeof soft->status.reason, "%s", reason ? reason : "");
-    snprintf(soft->status.message, sizeof soft->status.message, "%s", message ? message : "");
-    soft->status.seq = state_next_seq(manager->state);
-}
-
-static void add_soft(struct container_manager *manager, const struct container *container)
-{
-    struct soft *soft = memory_alloc(sizeof *soft);
-    snprintf(soft->id, sizeof soft->id, "%s", container->id);
-    soft->status.state = container->failed                  ? CONTAINER_FAILED
-                         : container->intent == INTENT_STOP ? CONTAINER_STOPPING
-                                                            : CONTAINER_PENDING;
-    soft->status.exit_code = NUMBER_NULL;
-    soft->status.seq = container->record.seq;
-    if (container->failed && container->ends.count)
-        snprintf(soft->status.reason, sizeof soft->status.reason, "%s",
-                 LIST_AT(container->ends, struct container_end, 0)->reason);
-    manager->by_state[soft->status.state]++;
-    HASH_ADD_STR(manager->soft, id, soft);
-}
-
-static void remove_soft(struct container_manager *manager, struct soft *soft)
-{
-    manager->by_state[soft->status.state]--;
-    HASH_DEL(manager->soft, soft);
-    free(soft);
+    struct container_status old;
+    soft_read_words(soft, &old);
+    soft_set_words(soft, &(struct words){.reason = reason,
+                                         .message = message,
+                                         .address = old.address,
+                                         .runtime_id = old.runtime_id});
+    container_move(manager, soft, state);
 }
 
 static void begin_stopping(struct container_manager *manager, const struct container *container)
 {
     struct soft *soft = container_soft(manager, container);
-    soft->status.ready = false;
-    soft->status.ready_since_ns = 0;
-    soft->status.ready_since_ms = 0;
+    soft->ready = false;
+    soft->ready_since_ns = 0;
+    soft->ready_since_ms = 0;
     container_set_state(manager, soft, CONTAINER_STOPPING, container->stop_reason, "");
     manager->events.endpoints_changed(manager->events.argument, container->deployment);
     manager->events.assign(manager->events.argument, container->node, container->id, container);
@@ -68,18 +48,21 @@ static void record_changed(void *argument, const struct record *before, const st
     const struct container *old = (const struct container *)before;
     const struct container *new = (const struct container *)after;
     const struct container_events *events = &manager->events;
+    struct soft *soft = container_soft(manager, new ? new : old);
     if (!new) {
-        struct soft *soft = container_soft(manager, old);
+        struct container_mark mark = soft ? soft->mark : (struct container_mark){0};
         if (soft)
-            remove_soft(manager, soft);
+            soft_remove(manager, soft);
         events->assign(events->argument, old->node, old->id, NULL);
         events->endpoints_changed(events->argument, old->deployment);
         events->freed(events->argument, old->node);
-        events->changed(events->argument, old);
+        events->removed(events->argument, old, &mark);
         return;
     }
-    if (!old)
-        add_soft(manager, new);
+    if (soft)
+        soft->record = new;
+    else
+        soft_add(manager, new);
     if (old && old->intent == INTENT_RUN && new->intent == INTENT_STOP)
         begin_stopping(manager, new);
     else if (!old || old->incarnation != new->incarnation || old->failed != new->failed)
@@ -108,27 +91,42 @@ void container_manager_destroy(struct container_manager *manager)
 {
     if (!manager)
         return;
-    struct soft *soft, *next;
     loop_timer_stop(&manager->retry);
-    HASH_ITER(hh, manager->soft, soft, next)
-    {
-        HASH_DEL(manager->soft, soft);
-        free(soft);
-    }
+    softs_finish(manager);
     free(manager);
+}
+
+/* So many records at a time; then those found on their way out begin to drain. */
+bool container_manager_start_some(struct container_manager *manager, uint32_t count)
+{
+    struct state_cursor cursor;
+    const struct record *record = NULL;
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER,
+               manager->start_after ? &manager->start_after->record : NULL, &cursor);
+    if (manager->start_after)
+        (void)state_next(&cursor);
+    for (; count && (record = state_next(&cursor)); count--) {
+        const struct container *container = (const struct container *)record;
+        soft_add(manager, container);
+        manager->stopping_at_start += container->intent == INTENT_STOP;
+        manager->start_after = container;
+    }
+    if (record)
+        return true;
+    manager->start_after = NULL;
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
+    while (manager->stopping_at_start && (record = state_next(&cursor)))
+        if (((const struct container *)record)->intent == INTENT_STOP) {
+            manager->stopping_at_start--;
+            begin_stopping(manager, (const struct container *)record);
+        }
+    return false;
 }
 
 void container_manager_start(struct container_manager *manager)
 {
-    struct state_cursor cursor;
-    const struct record *record;
-    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
-    while ((record = state_next(&cursor)))
-        add_soft(manager, (const struct container *)record);
-    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
-    while ((record = state_next(&cursor)))
-        if (((const struct container *)record)->intent == INTENT_STOP)
-            begin_stopping(manager, (const struct container *)record);
+    while (container_manager_start_some(manager, UINT32_MAX))
+        continue;
 }
 
 static const struct container *find(struct container_manager *manager, enum state_view view,
@@ -143,7 +141,8 @@ static const struct container *find(struct container_manager *manager, enum stat
 
 const struct container *container_manager_find(struct container_manager *manager, const char *id)
 {
-    return find(manager, STATE_COMMITTED, id);
+    struct soft *soft = soft_find(manager, id);
+    return soft ? soft->record : NULL;
 }
 
 const struct container *container_manager_next(struct container_manager *manager,
@@ -166,10 +165,70 @@ const struct container *container_manager_next(struct container_manager *manager
 const struct container_status *container_manager_status(struct container_manager *manager,
                                                         const struct container *container)
 {
-    static const struct container_status unknown = {.state = CONTAINER_PENDING,
-                                                    .exit_code = NUMBER_NULL};
+    struct container_status *shown = &manager->shown;
+    const struct soft *soft = container_soft(manager, container);
+    *shown = (struct container_status){.state = CONTAINER_PENDING, .exit_code = NUMBER_NULL};
+    if (!soft)
+        return shown;
+    shown->state = soft->state;
+    shown->ready = soft->ready;
+    shown->started_at_ms = soft->started_at_ms;
+    shown->ready_since_ms = soft->ready_since_ms;
+    shown->ready_since_ns = soft->ready_since_ns;
+    shown->seq = soft->seq;
+    if (soft->times) {
+        shown->exit_code = soft->times->exit_code;
+        shown->finished_at_ms = soft->times->finished_at_ms;
+        shown->next_start_at_ms = soft->times->next_start_at_ms;
+    }
+    soft_read_words(soft, shown);
+    return shown;
+}
+
+struct container_brief container_manager_brief(struct container_manager *manager,
+                                               const struct container *container)
+{
     struct soft *soft = container_soft(manager, container);
-    return soft ? &soft->status : &unknown;
+    if (!soft)
+        return (struct container_brief){.state = CONTAINER_PENDING, .reason = "", .address = ""};
+    return (struct container_brief){.state = soft->state,
+                                    .ready = soft->ready,
+                                    .drained = soft->drained,
+                                    .ready_since_ns = soft->ready_since_ns,
+                                    .seq = soft->seq,
+                                    .reason = soft_reason(soft),
+                                    .address = soft_address(soft),
+                                    .mark = &soft->mark};
+}
+
+const struct container *container_manager_next_on(struct container_manager *manager,
+                                                  const char *node, const struct container *after)
+{
+    struct soft *soft = after ? container_soft(manager, after) : NULL;
+    soft = after ? soft ? soft->next_on_node : NULL : soft_of_node(manager, node);
+    return soft ? soft->record : NULL;
+}
+
+const struct container *container_manager_newest_of(struct container_manager *manager,
+                                                    const char *deployment, int64_t slot)
+{
+    const struct container *newest = NULL;
+    struct state_cursor cursor;
+    char prefix[96];
+    int length = snprintf(prefix, sizeof prefix, "%s-%lld-", deployment, (long long)slot);
+    struct container probe = {
+        .record.kind = &container_kind, .deployment = deployment, .id = prefix};
+    const struct record *record;
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, &probe.record, &cursor);
+    while ((record = state_next(&cursor))) {
+        const struct container *container = (const struct container *)record;
+        if (strcmp(container->deployment, deployment) != 0 ||
+            strncmp(container->id, prefix, (size_t)length) != 0)
+            break;
+        if (!newest || container->record.created_at_ms > newest->record.created_at_ms)
+            newest = container;
+    }
+    return newest;
 }
 
 bool container_manager_is_known(struct container_manager *manager,
@@ -201,18 +260,16 @@ bool container_manager_stop(struct container_manager *manager, struct txn *txn,
 
 void container_manager_drained(struct container_manager *manager, const char *id)
 {
-    const struct container *container = container_manager_find(manager, id);
-    struct soft *soft = container ? container_soft(manager, container) : NULL;
-    if (!soft || soft->drained || container->intent != INTENT_STOP)
+    struct soft *soft = soft_find(manager, id);
+    if (!soft || soft->drained || soft->record->intent != INTENT_STOP)
         return;
     soft->drained = true;
-    manager->events.assign(manager->events.argument, container->node, id, container);
+    manager->events.assign(manager->events.argument, soft->record->node, id, soft->record);
 }
 
 bool container_manager_is_drained(struct container_manager *manager, const char *id)
 {
-    const struct container *container = container_manager_find(manager, id);
-    struct soft *soft = container ? container_soft(manager, container) : NULL;
+    const struct soft *soft = soft_find(manager, id);
     return !soft || soft->drained;
 }
 

@@ -9,9 +9,17 @@
 #include "store/write.h"
 
 struct container_manager;
+/* What the deployment manager has counted of a container; kept here, by container. */
+struct container_mark {
+    uint32_t restarts;
+    uint16_t flags;
+};
 struct container_events { /* what others must hear; set once by the daemon's wiring */
     /* Record or soft state changed in a way that its deployment must look at. */
     void (*changed)(void *argument, const struct container *container);
+    /* The record is gone, and with it its mark. */
+    void (*removed)(void *argument, const struct container *container,
+                    const struct container_mark *mark);
     /* Readiness, address or intent changed: endpoints must be published again. */
     void (*endpoints_changed)(void *argument, const char *deployment);
     /* Its intent became STOP (also told at the start for those found so): begin to drain it. */
@@ -27,7 +35,9 @@ struct container_manager *container_manager_create(struct loop *loop, struct sta
 void container_manager_set_events(struct container_manager *manager,
                                   const struct container_events *events);
 void container_manager_destroy(struct container_manager *manager);
-void container_manager_start(struct container_manager *manager); /* after the state is loaded */
+/* After the state is loaded; or in steps of `count` records, until one answers false. */
+void container_manager_start(struct container_manager *manager);
+bool container_manager_start_some(struct container_manager *manager, uint32_t count);
 
 /* Committed records. */
 const struct container *container_manager_find(struct container_manager *manager, const char *id);
@@ -35,9 +45,26 @@ const struct container *container_manager_find(struct container_manager *manager
 const struct container *container_manager_next(struct container_manager *manager,
                                                const char *deployment,
                                                const struct container *after);
-/* The soft state; a default one for a record not yet reported. Never NULL. */
+/* Those of one node, in the order in which they came. */
+const struct container *container_manager_next_on(struct container_manager *manager,
+                                                  const char *node, const struct container *after);
+/* The newest of one slot; NULL: there is none. */
+const struct container *container_manager_newest_of(struct container_manager *manager,
+                                                    const char *deployment, int64_t slot);
+/* The soft state; a default one for a record not yet reported. Never NULL; valid until the next
+ * call. */
 const struct container_status *container_manager_status(struct container_manager *manager,
                                                         const struct container *container);
+/* What controllers look at, without a copy; the texts live as long as nothing changes. */
+struct container_brief {
+    uint8_t state;
+    bool ready, drained;
+    uint64_t ready_since_ns, seq;
+    const char *reason, *address;
+    struct container_mark *mark; /* NULL: the container is not known yet */
+};
+struct container_brief container_manager_brief(struct container_manager *manager,
+                                               const struct container *container);
 /* Has its node told of it since our start? Until then its state is not known: unknown is not dead.
  */
 bool container_manager_is_known(struct container_manager *manager,

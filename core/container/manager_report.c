@@ -53,43 +53,54 @@ static void keep(struct container_manager *manager, struct txn *txn,
 
 static void set_ready(struct container_manager *manager, struct soft *soft, bool ready)
 {
-    soft->status.ready = ready;
+    soft->ready = ready;
     if (!ready) {
-        soft->status.ready_since_ns = 0;
-        soft->status.ready_since_ms = 0;
-    } else if (!soft->status.ready_since_ns) {
-        soft->status.ready_since_ns = loop_now_ns(manager->loop);
-        soft->status.ready_since_ms = loop_wall_ms(manager->loop);
+        soft->ready_since_ns = 0;
+        soft->ready_since_ms = 0;
+    } else if (!soft->ready_since_ns) {
+        soft->ready_since_ns = loop_now_ns(manager->loop);
+        soft->ready_since_ms = loop_wall_ms(manager->loop);
     }
 }
 
+static void set_times(struct soft *soft, const struct reported_container *reported)
+{
+    soft->started_at_ms = reported->started_at_ms;
+    bool any = reported->exit_code != NUMBER_NULL || reported->finished_at_ms ||
+               reported->next_start_at_ms;
+    if (!any) {
+        memory_free_pointer(&soft->times);
+        soft->times = NULL;
+        return;
+    }
+    if (!soft->times)
+        soft->times = memory_alloc(sizeof *soft->times);
+    *soft->times = (struct soft_times){.exit_code = reported->exit_code,
+                                       .finished_at_ms = reported->finished_at_ms,
+                                       .next_start_at_ms = reported->next_start_at_ms};
+}
+
 static void take_status(struct container_manager *manager, struct soft *soft,
-                        const struct container *container,
                         const struct reported_container *reported)
 {
-    struct container_status *status = &soft->status;
+    const struct container *container = soft->record;
     bool stopping = container->intent == INTENT_STOP;
     bool ready = reported->ready && !stopping;
-    char address[sizeof status->address];
-    snprintf(address, sizeof address, "%s", reported->address ? reported->address : "");
-    bool published = status->ready != ready || strcmp(status->address, address) != 0;
-    memcpy(status->address, address, sizeof address);
-    snprintf(status->runtime_id, sizeof status->runtime_id, "%s",
-             reported->runtime_id ? reported->runtime_id : "");
-    status->exit_code = reported->exit_code;
-    status->started_at_ms = reported->started_at_ms;
-    status->finished_at_ms = reported->finished_at_ms;
-    status->next_start_at_ms = reported->next_start_at_ms;
+    const char *address = reported->address ? reported->address : "";
+    bool published = soft->ready != ready || strcmp(soft_address(soft), address) != 0;
+    soft_set_words(soft,
+                   &(struct words){.reason = stopping ? container->stop_reason : reported->reason,
+                                   .message = reported->message,
+                                   .address = address,
+                                   .runtime_id = reported->runtime_id});
+    set_times(soft, reported);
     set_ready(manager, soft, ready);
     soft->reported = true;
     soft->gone = false;
-    soft->incarnation = reported->incarnation;
-    soft->restarts = reported->restarts;
-    if (stopping)
-        container_set_state(manager, soft, CONTAINER_STOPPING, container->stop_reason,
-                            reported->message);
-    else
-        container_set_state(manager, soft, reported->state, reported->reason, reported->message);
+    soft->incarnation = (int32_t)reported->incarnation;
+    soft->restarts = (int32_t)reported->restarts;
+    container_move(manager, soft,
+                   stopping ? CONTAINER_STOPPING : (enum container_state)reported->state);
     if (published)
         manager->events.endpoints_changed(manager->events.argument, container->deployment);
     manager->events.changed(manager->events.argument, container);
@@ -98,8 +109,8 @@ static void take_status(struct container_manager *manager, struct soft *soft,
 static void take_container(struct container_manager *manager, struct txn *txn, const char *node,
                            const struct reported_container *reported)
 {
-    const struct container *container = container_manager_find(manager, reported->id);
-    struct soft *soft = container ? container_soft(manager, container) : NULL;
+    struct soft *soft = soft_find(manager, reported->id);
+    const struct container *container = soft ? soft->record : NULL;
     if (!soft || strcmp(container->node, node) != 0) {
         /* No record here wants it: tell the node so again. */
         manager->events.assign(manager->events.argument, node, reported->id, NULL);
@@ -107,7 +118,8 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
     }
     if (reported->state < CONTAINER_PENDING || reported->state > CONTAINER_LOST)
         return;
-    take_status(manager, soft, container, reported);
+    soft->in_table.owner_word = manager->full_reports;
+    take_status(manager, soft, reported);
     struct container probe = {.record.kind = &container_kind,
                               .id = container->id,
                               .deployment = container->deployment,
@@ -122,13 +134,12 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
  * place at once. */
 static void take_gone(struct container_manager *manager, struct txn *txn, const char *id)
 {
-    const struct container *container = container_manager_find(manager, id);
+    struct soft *soft = soft_find(manager, id);
+    const struct container *container = soft ? soft->record : NULL;
     char object[96];
     if (!container)
         return;
-    struct soft *soft = container_soft(manager, container);
-    if (soft)
-        soft->gone = true;
+    soft->gone = true;
     struct container probe = {.record.kind = &container_kind,
                               .id = container->id,
                               .deployment = container->deployment,
@@ -144,27 +155,16 @@ static void take_gone(struct container_manager *manager, struct txn *txn, const 
     txn_delete(txn, head);
 }
 
-static bool names(const struct report *report, const char *id)
-{
-    for (uint32_t i = 0; i < report->containers.count; i++)
-        if (strcmp(LIST_AT(report->containers, struct reported_container, i)->id, id) == 0)
-            return true;
-    return false;
-}
-
 /* A full report also says what does not exist: a wanted one is still to be made, of a stopping one
  * the node must speak. */
-static void take_absent(struct container_manager *manager, const char *node,
-                        const struct report *report)
+static void take_absent(struct container_manager *manager, const char *node)
 {
-    struct state_cursor cursor;
-    const struct record *record;
-    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
-    while ((record = state_next(&cursor))) {
-        const struct container *container = (const struct container *)record;
-        if (strcmp(container->node, node) != 0 || names(report, container->id))
+    struct soft *next;
+    for (struct soft *soft = soft_of_node(manager, node); soft; soft = next) {
+        const struct container *container = soft->record;
+        next = soft->next_on_node;
+        if (soft->in_table.owner_word == manager->full_reports)
             continue;
-        struct soft *soft = container_soft(manager, container);
         set_ready(manager, soft, false);
         /* The report may have been on its way before the node heard of it: asked for the end of
          * what it does not have, a node says so. */
@@ -205,10 +205,10 @@ static void keep_one_again(struct container_manager *manager, struct txn *txn,
     struct reported_container again = {.id = container->id,
                                        .incarnation = soft->incarnation,
                                        .restarts = soft->restarts,
-                                       .state = soft->status.state};
+                                       .state = soft->state};
     if (soft->gone)
         take_gone(manager, txn, container->id);
-    else if (soft->reported && head->intent == INTENT_RUN && soft->status.state != CONTAINER_LOST)
+    else if (soft->reported && head->intent == INTENT_RUN && soft->state != CONTAINER_LOST)
         keep(manager, txn, head, &again);
 }
 
@@ -234,27 +234,27 @@ void container_manager_report(struct container_manager *manager, const char *nod
     char by[96];
     snprintf(by, sizeof by, "node/%s", node);
     struct txn *txn = txn_begin(manager->state, (struct origin){.by = by});
+    if (report->full && !++manager->full_reports)
+        manager->full_reports++; /* 0 is the word of those never named */
     for (uint32_t i = 0; i < report->containers.count; i++)
         take_container(manager, txn, node,
                        LIST_AT(report->containers, struct reported_container, i));
     for (uint32_t i = 0; i < report->gone.count; i++)
         take_gone(manager, txn, *LIST_AT(report->gone, const char *, i));
     if (report->full)
-        take_absent(manager, node, report);
+        take_absent(manager, node);
     submit(manager, txn);
 }
 
 void container_manager_node_lost(struct container_manager *manager, const char *node, bool lost)
 {
-    struct state_cursor cursor;
-    const struct record *record;
+    struct soft *next;
     if (!lost)
         return; /* its full report says what is there */
-    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
-    while ((record = state_next(&cursor))) {
-        const struct container *container = (const struct container *)record;
-        struct soft *soft = container_soft(manager, container);
-        if (strcmp(container->node, node) != 0 || container->failed)
+    for (struct soft *soft = soft_of_node(manager, node); soft; soft = next) {
+        const struct container *container = soft->record;
+        next = soft->next_on_node;
+        if (container->failed)
             continue;
         set_ready(manager, soft, false);
         container_set_state(manager, soft, CONTAINER_LOST, "NodeLost",

@@ -10,6 +10,22 @@
 
 #include <uthash.h>
 
+/* What its containers are, kept up to date as they change: counts.c. */
+struct counts {
+    int64_t current, updated, ready, available, updated_available; /* current: wanted, not lost, not
+                                                                      failed, not stopping */
+    int64_t stopping, restarts, failed, lost;
+    int64_t pulling_failed; /* wait for an image */
+    int64_t waiting;        /* are not ready and say why */
+    int64_t orphans;        /* their node was deleted */
+    int64_t overdue;        /* should have left their node by now */
+    uint64_t seq;
+};
+/* Which slots are taken, by how many. */
+struct slots {
+    uint8_t *taken;
+    int64_t room, none_below; /* none is free below */
+};
 /* Soft state of one deployment. */
 struct track {
     UT_hash_handle hh;
@@ -17,10 +33,20 @@ struct track {
     struct deployment_manager *manager;
     struct track *next; /* in the queue of what must be looked at */
     bool queued;
-    bool busy;     /* a transaction or a scheduling pass of ours is under way */
-    bool again;    /* something changed meanwhile */
-    bool unplaced; /* the last pass found no room; waits for capacity */
+    bool busy;             /* a transaction or a scheduling pass of ours is under way */
+    bool again;            /* something changed meanwhile */
+    bool unplaced;         /* the last pass found no room; waits for capacity */
+    bool any_change_helps; /* then: not only room on a node that passes the filters */
+    bool listed_unplaced, waits_for_pass;
+    struct track *next_unplaced, *next_for_pass;
     char why[256]; /* then: the refusals */
+    struct counts counts;
+    struct slots slots;
+    bool outdated_counts; /* all containers are to be looked through again */
+    bool verifying;       /* nothing is expected to differ */
+    char counted_up_to[80], waiting_id[80];
+    uint64_t next_change_ns; /* when time alone changes something; 0: never */
+    uint64_t next_scan_ns;   /* a large one is not looked through at every event */
     uint8_t phase;
     int64_t phase_since_ms, progressed_at_ms;
     uint64_t progressed_ns; /* one more became available, or the spec changed */
@@ -31,6 +57,16 @@ struct track {
     uint64_t seq;            /* of the latest change to anything counted */
     uint64_t cause_event;    /* what its controller acts upon; 0: what it sees itself */
     struct loop_timer timer; /* minReady, deadline, drain deadline: look again */
+};
+/* Time alone will change something then. */
+static inline void track_expect(struct track *track, uint64_t at_ns)
+{
+    if (!track->next_change_ns || at_ns < track->next_change_ns)
+        track->next_change_ns = at_ns;
+}
+struct freed_node {
+    UT_hash_handle hh;
+    char name[64];
 };
 struct deployment_manager {
     struct deployment_manager_config config;
@@ -43,23 +79,47 @@ struct deployment_manager {
     struct loop_timer full_pass;
     struct loop_task ready; /* the state takes changes again */
     bool waits_for_state;
+    struct placing *placings; /* under way */
+    uint32_t placing_count;
+    struct track *for_pass, *for_pass_last; /* wait for one of them to end */
+    struct track *unplaced;
+    struct freed_node *freed; /* something there may help those unplaced */
+    struct loop_slice retry;
 };
 
-/* The containers of a deployment sorted into what they are. Arrays live in `arena`. */
+/* More of one kind are told by one event. What one transaction does at most, so that neither
+ * making nor committing it takes long. */
+enum { SINGLE_EVENTS = 10, CHANGES_AT_ONCE = 256 };
+/* What is asked for and what is there, as of now. */
 struct census {
     const struct deployment *deployment;
     int64_t desired;
-    const struct container **live; /* current: wanted, not lost, not failed, not stopping */
-    int64_t current, updated, ready, available, stopping, restarts, failed, lost;
-    int64_t updated_available, active; /* active: available and published everywhere */
-    uint64_t seq;
-    uint64_t next_change_ns; /* when minReady is over for the next one; 0: none */
-    int64_t pulling_failed;  /* containers that wait for an image */
-    int64_t overdue;         /* that should have left their node by now */
+    struct counts counts;
+    const struct container **live; /* current ones; census_gather */
+    int64_t live_count;
+    int64_t active; /* available and published everywhere; likewise */
     char waiting_reason[48], waiting_message[240];
+    struct stopped { /* by this look */
+        const struct container *container;
+        const char *reason;
+    } first_stopped[SINGLE_EVENTS];
+    uint32_t stopped;
 };
 void census_take(struct deployment_manager *manager, const struct deployment *deployment,
-                 struct arena *arena, struct census *out);
+                 struct track *track, struct census *out);
+/* All of them, in the arena. */
+void census_gather(struct deployment_manager *manager, struct census *census, struct arena *arena);
+void slots_change(struct slots *slots, int64_t slot, int by);
+int64_t slots_first_free(struct slots *slots);
+void counts_change(struct deployment_manager *manager, struct track *track,
+                   const struct container *container);
+void counts_remove(struct track *track, const struct container *container,
+                   const struct container_mark *mark);
+bool counts_is_waiting(const struct container_mark *mark);
+void counts_look_through(struct track *track);
+/* False: some are still to be looked through, in another turn. */
+bool counts_refresh(struct deployment_manager *manager, struct track *track,
+                    const struct deployment *deployment);
 bool census_is_outdated(struct deployment_manager *manager, const struct deployment *deployment,
                         const struct container *container);
 /* What is left of the time in which its node is to be left; INT64_MAX: no end is set. */
@@ -73,11 +133,17 @@ uint8_t census_phase(const struct census *census, const struct track *track);
 
 struct track *deployment_track(struct deployment_manager *manager, const char *name);
 void deployment_queue(struct deployment_manager *manager, struct track *track);
+/* Set aside until something that could help changes. */
+void deployment_set_unplaced(struct deployment_manager *manager, struct track *track,
+                             bool any_change_helps);
 /* One look at one deployment; yields actions, none when all is as declared. */
 void deployment_reconcile(struct deployment_manager *manager, struct track *track);
 /* Asks the scheduler for `count` places and makes the containers. */
 void deployment_place(struct deployment_manager *manager, struct track *track,
                       const struct deployment *deployment, uint32_t count, const char *only_node);
+void deployment_resume_placings(struct deployment_manager *manager); /* the state is ready again */
+void deployment_wait_for_state(struct deployment_manager *manager);
+void deployment_placings_finish(struct deployment_manager *manager);
 /* Submits a transaction of the controller's; the deployment is looked at again after it. */
 void deployment_submit(struct deployment_manager *manager, struct track *track, struct txn *txn);
 const struct deployment *deployment_head(struct deployment_manager *manager, const char *name);

@@ -37,6 +37,7 @@ static struct track *make_track(struct deployment_manager *manager,
     if (deployment->complete_revision == deployment->revision)
         track->settled_desired = INT64_MAX; /* before a restart of ours: as it is declared now */
     loop_timer_init(&track->timer, manager->loop, "deployment timer", look_again, track);
+    counts_look_through(track);
     HASH_ADD_STR(manager->tracks, name, track);
     return track;
 }
@@ -56,9 +57,27 @@ static void unqueue(struct deployment_manager *manager, struct track *track)
     track->queued = false;
 }
 
+static void leave_waiting(struct deployment_manager *manager, struct track *track)
+{
+    struct track **link = &manager->unplaced, *last = NULL;
+    while (*link && *link != track)
+        link = &(*link)->next_unplaced;
+    if (*link)
+        *link = track->next_unplaced;
+    for (link = &manager->for_pass; *link && *link != track; link = &(*link)->next_for_pass)
+        last = *link;
+    if (!*link)
+        return;
+    *link = track->next_for_pass;
+    if (manager->for_pass_last == track)
+        manager->for_pass_last = last;
+}
+
 static void remove_track(struct deployment_manager *manager, struct track *track)
 {
     unqueue(manager, track);
+    leave_waiting(manager, track);
+    free(track->slots.taken);
     loop_timer_stop(&track->timer);
     HASH_DEL(manager->tracks, track);
     free(track);
@@ -82,8 +101,17 @@ static void state_is_ready(struct loop_task *task)
 {
     struct deployment_manager *manager = CONTAINER_OF(task, struct deployment_manager, ready);
     manager->waits_for_state = false;
+    deployment_resume_placings(manager);
     if (manager->queue)
         loop_slice_start(&manager->slice);
+}
+
+void deployment_wait_for_state(struct deployment_manager *manager)
+{
+    if (manager->waits_for_state)
+        return;
+    manager->waits_for_state = true;
+    state_notify_ready(manager->state, &manager->ready);
 }
 
 static bool work_off(void *argument)
@@ -93,10 +121,7 @@ static bool work_off(void *argument)
     if (!track)
         return false;
     if (!state_ready(manager->state, NULL)) {
-        if (!manager->waits_for_state) {
-            manager->waits_for_state = true;
-            state_notify_ready(manager->state, &manager->ready);
-        }
+        deployment_wait_for_state(manager);
         return false;
     }
     unqueue(manager, track);
@@ -112,6 +137,10 @@ static void full_pass(void *argument)
     struct track *track, *next;
     HASH_ITER(hh, manager->tracks, track, next)
     {
+        if (!track->outdated_counts) {
+            counts_look_through(track);
+            track->verifying = true;
+        }
         deployment_queue(manager, track);
     }
     uint64_t interval = manager->config.full_pass_ns;
@@ -147,13 +176,19 @@ static void record_changed(void *argument, const struct record *before, const st
         if (track)
             remove_track(manager, track);
     } else {
+        const struct deployment *old = (const struct deployment *)before;
         if (!track)
             track = make_track(manager, deployment);
+        else if (!old || old->revision != deployment->revision ||
+                 old->rollout.min_ready_ns != deployment->rollout.min_ready_ns)
+            counts_look_through(track);
         track->unplaced = false;
         deployment_queue(manager, track);
     }
     service_manager_deployment_changed(manager->config.services, deployment->name);
 }
+
+static bool retry_some(void *argument);
 
 struct deployment_manager *deployment_manager_create(const struct deployment_manager_config *config)
 {
@@ -164,6 +199,7 @@ struct deployment_manager *deployment_manager_create(const struct deployment_man
     manager->subscriber = (struct state_subscriber){.changed = record_changed, .argument = manager};
     manager->ready = (struct loop_task){.run = state_is_ready, .name = "state ready"};
     loop_slice_init(&manager->slice, config->loop, "reconcile", work_off, manager);
+    loop_slice_init(&manager->retry, config->loop, "retry unplaced", retry_some, manager);
     loop_timer_init(&manager->full_pass, config->loop, "full pass", full_pass, manager);
     state_subscribe(config->state, &manager->subscriber);
     return manager;
@@ -175,7 +211,15 @@ void deployment_manager_destroy(struct deployment_manager *manager)
     if (!manager)
         return;
     loop_slice_stop(&manager->slice);
+    loop_slice_stop(&manager->retry);
     loop_timer_stop(&manager->full_pass);
+    deployment_placings_finish(manager);
+    struct freed_node *node, *after;
+    HASH_ITER(hh, manager->freed, node, after)
+    {
+        HASH_DEL(manager->freed, node);
+        free(node);
+    }
     HASH_ITER(hh, manager->tracks, track, next)
     {
         remove_track(manager, track);
@@ -253,15 +297,121 @@ void deployment_manager_look(struct deployment_manager *manager, const char *nam
         deployment_queue(manager, track);
 }
 
-void deployment_manager_capacity_changed(struct deployment_manager *manager)
+void deployment_manager_container_changed(struct deployment_manager *manager,
+                                          const struct container *container)
+{
+    struct track *track = deployment_track(manager, container->deployment);
+    if (!track)
+        return;
+    counts_change(manager, track, container);
+    track->seq = state_next_seq(manager->state);
+    deployment_queue(manager, track);
+}
+
+void deployment_manager_container_removed(struct deployment_manager *manager,
+                                          const struct container *container,
+                                          const struct container_mark *mark)
+{
+    struct track *track = deployment_track(manager, container->deployment);
+    if (!track)
+        return;
+    counts_remove(track, container, mark);
+    track->seq = state_next_seq(manager->state);
+    deployment_queue(manager, track);
+}
+
+void deployment_manager_node_changed(struct deployment_manager *manager, const char *node)
+{
+    const struct container *container = NULL;
+    while ((container = container_manager_next_on(manager->config.containers, node, container))) {
+        struct track *track = deployment_track(manager, container->deployment);
+        if (!track)
+            continue;
+        counts_change(manager, track, container);
+        if (!track->queued)
+            deployment_manager_touch(manager, track->name);
+    }
+}
+
+/* -- those that found no room -- */
+
+void deployment_set_unplaced(struct deployment_manager *manager, struct track *track,
+                             bool any_change_helps)
+{
+    track->unplaced = true;
+    track->any_change_helps = any_change_helps;
+    if (track->listed_unplaced)
+        return;
+    track->listed_unplaced = true;
+    track->next_unplaced = manager->unplaced;
+    manager->unplaced = track;
+}
+
+static bool may_fit(struct deployment_manager *manager, const struct track *track,
+                    const struct deployment *deployment, const char *node)
+{
+    const struct schedule_ask ask = {.deployment = deployment->name,
+                                     .deployment_uid = deployment->record.uid,
+                                     .placement = &deployment->placement,
+                                     .template = &deployment->template,
+                                     .count = 1};
+    return track->any_change_helps ||
+           scheduler_still_fits(manager->config.scheduler, &ask, node, &(struct list){0});
+}
+
+static void retry_on(struct deployment_manager *manager, const char *node)
+{
+    struct track **link = &manager->unplaced;
+    while (*link) {
+        struct track *track = *link;
+        const struct deployment *deployment = deployment_manager_find(manager, track->name);
+        if (track->unplaced && deployment && !may_fit(manager, track, deployment, node)) {
+            link = &track->next_unplaced;
+            continue;
+        }
+        *link = track->next_unplaced;
+        track->listed_unplaced = track->unplaced = false;
+        deployment_queue(manager, track);
+    }
+}
+
+static bool retry_some(void *argument)
+{
+    struct deployment_manager *manager = argument;
+    struct freed_node *node = manager->freed;
+    if (!node)
+        return false;
+    retry_on(manager, node->name);
+    HASH_DEL(manager->freed, node);
+    free(node);
+    return manager->freed != NULL;
+}
+
+static void look_at_globals(struct deployment_manager *manager)
 {
     struct track *track, *next;
     HASH_ITER(hh, manager->tracks, track, next)
     {
         const struct deployment *deployment = deployment_manager_find(manager, track->name);
-        if (!track->unplaced && (!deployment || deployment->mode != MODE_GLOBAL))
+        if (!deployment || deployment->mode != MODE_GLOBAL)
             continue;
         track->unplaced = false;
         deployment_queue(manager, track);
     }
+}
+
+/* Judged later in this turn, when all that changes with it has. */
+void deployment_manager_capacity_changed(struct deployment_manager *manager, const char *name)
+{
+    struct freed_node *node = NULL;
+    look_at_globals(manager);
+    if (!manager->unplaced)
+        return;
+    HASH_FIND_STR(manager->freed, name, node);
+    if (node)
+        return;
+    node = memory_alloc(sizeof *node);
+    snprintf(node->name, sizeof node->name, "%s", name);
+    HASH_ADD_STR(manager->freed, name, node);
+    loop_slice_start(&manager->retry);
 }

@@ -10,7 +10,9 @@
 #include "store/write.h"
 
 struct deployment_manager;
+struct container;
 struct container_manager;
+struct container_mark;
 struct node_registry;
 struct scheduler;
 struct service_manager;
@@ -79,7 +81,16 @@ void deployment_manager_report(struct deployment_manager *manager, const char *n
 void deployment_manager_touch(struct deployment_manager *manager, const char *name);
 /* Queues reconciling only: something that it waits for may have happened. */
 void deployment_manager_look(struct deployment_manager *manager, const char *name);
-/* Something that could let waiting replicas fit has changed (capacity, labels, a stop). */
-void deployment_manager_capacity_changed(struct deployment_manager *manager);
+/* A container of it changed: its record or its soft state; or its record is gone. */
+void deployment_manager_container_changed(struct deployment_manager *manager,
+                                          const struct container *container);
+void deployment_manager_container_removed(struct deployment_manager *manager,
+                                          const struct container *container,
+                                          const struct container_mark *mark);
+/* Whose containers it has must look: it may be draining, or gone. */
+void deployment_manager_node_changed(struct deployment_manager *manager, const char *node);
+/* Something of that node that could let waiting replicas fit has changed (capacity, labels, a
+ * stop). */
+void deployment_manager_capacity_changed(struct deployment_manager *manager, const char *node);
 
 #endif

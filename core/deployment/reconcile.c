@@ -62,8 +62,8 @@ static size_t pick_victims(struct deployment_manager *manager, const struct cens
                            bool outdated, struct arena *arena, struct victim **out)
 {
     size_t count = 0;
-    struct victim *victims = arena_alloc(arena, ((size_t)census->current + 1) * sizeof *victims);
-    for (int64_t i = 0; i < census->current; i++) {
+    struct victim *victims = arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *victims);
+    for (int64_t i = 0; i < census->live_count; i++) {
         if (census_is_outdated(manager, census->deployment, census->live[i]) != outdated)
             continue;
         victims[count++] = (struct victim){
@@ -75,74 +75,96 @@ static size_t pick_victims(struct deployment_manager *manager, const struct cens
     return count;
 }
 
-static void stop(struct deployment_manager *manager, struct txn *txn,
+/* False: enough for one transaction; the next look goes on. */
+static bool stop(struct deployment_manager *manager, struct txn *txn, struct census *census,
                  const struct container *container, const char *reason)
 {
-    char object[96];
+    if (census->stopped == CHANGES_AT_ONCE)
+        return false;
     if (!container_manager_stop(manager->config.containers, txn, container, reason))
+        return true;
+    if (census->stopped < SINGLE_EVENTS)
+        census->first_stopped[census->stopped] =
+            (struct stopped){.container = container, .reason = reason};
+    census->stopped++;
+    return true;
+}
+
+static void tell_stopped(struct txn *txn, const struct census *census)
+{
+    char object[96];
+    for (uint32_t i = 0; i < census->stopped && census->stopped <= SINGLE_EVENTS; i++) {
+        snprintf(object, sizeof object, "containers/%s", census->first_stopped[i].container->id);
+        txn_event(txn, EVENT_NORMAL, "Stopping", object, "%s: it drains, then stops",
+                  census->first_stopped[i].reason);
+    }
+    if (census->stopped <= SINGLE_EVENTS)
         return;
-    snprintf(object, sizeof object, "containers/%s", container->id);
-    txn_event(txn, EVENT_NORMAL, "Stopping", object, "%s: it drains, then stops", reason);
+    snprintf(object, sizeof object, "deployments/%s", census->deployment->name);
+    txn_event(txn, EVENT_NORMAL, "Stopping", object, "%s: %u containers drain, then stop",
+              census->first_stopped[0].reason, census->stopped);
 }
 
 /* Old ones go as far as enough others are available, in waves of maxDraining. */
 static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
-                          const struct census *census, const struct bounds *bounds,
-                          struct arena *arena)
+                          struct census *census, const struct bounds *bounds, struct arena *arena)
 {
     struct container_manager *containers = manager->config.containers;
     struct victim *victims;
     size_t count = pick_victims(manager, census, true, arena, &victims);
     int64_t spare = census->active - (census->desired - bounds->unavailable);
-    int64_t room = bounds->draining - census->stopping;
-    bool full = census->current >= census->desired + bounds->surge;
+    int64_t room = bounds->draining - census->counts.stopping;
+    bool full = census->counts.current >= census->desired + bounds->surge;
     for (size_t i = 0; i < count && room > 0; i++) {
         /* One that serves nobody goes once its place is taken, or to make one. After a start of
          * ours what is ready has yet to be so for minReady. */
-        bool useless = !container_manager_status(containers, victims[i].container)->ready &&
+        bool useless = !container_manager_brief(containers, victims[i].container).ready &&
                        container_manager_is_known(containers, victims[i].container) &&
-                       (census->updated > 0 || bounds->surge == 0 || full);
+                       (census->counts.updated > 0 || bounds->surge == 0 || full);
         if (!useless && spare <= 0)
             continue;
         if (victims[i].available)
             spare--;
         room--;
-        stop(manager, txn, victims[i].container, "Replaced");
+        if (!stop(manager, txn, census, victims[i].container, "Replaced"))
+            return;
     }
 }
 
 /* Their node's drain has lasted as long as it may. */
-static void stop_overdue(struct deployment_manager *manager, struct txn *txn,
-                         const struct census *census)
+static void stop_overdue(struct deployment_manager *manager, struct txn *txn, struct census *census)
 {
-    for (int64_t i = 0; i < census->current; i++)
-        if (census_drain_left_ms(manager, census->live[i]) <= 0)
-            stop(manager, txn, census->live[i], "Drained");
+    for (int64_t i = 0; i < census->live_count; i++)
+        if (census_drain_left_ms(manager, census->live[i]) <= 0 &&
+            !stop(manager, txn, census, census->live[i], "Drained"))
+            return;
 }
 
-static void stop_surplus(struct deployment_manager *manager, struct txn *txn,
-                         const struct census *census, int64_t surplus, struct arena *arena)
+static void stop_surplus(struct deployment_manager *manager, struct txn *txn, struct census *census,
+                         int64_t surplus, struct arena *arena)
 {
     struct victim *victims;
     size_t count = pick_victims(manager, census, true, arena, &victims);
     for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
-        stop(manager, txn, victims[i].container, "ScaledDown");
+        (void)stop(manager, txn, census, victims[i].container, "ScaledDown");
     count = pick_victims(manager, census, false, arena, &victims);
     for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
-        stop(manager, txn, victims[i].container, "ScaledDown");
+        (void)stop(manager, txn, census, victims[i].container, "ScaledDown");
 }
 
 /* Records that hold nothing any more: failed ones of old revisions, lost ones that were replaced.
  */
 static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
-                           const struct census *census)
+                           struct census *census)
 {
     const struct deployment *deployment = census->deployment;
     const struct container *container = NULL;
+    uint32_t forgotten = 0;
     while ((container =
                 container_manager_next(manager->config.containers, deployment->name, container))) {
         if (!node_registry_find(manager->config.nodes, container->node)) {
-            txn_delete(txn, &container->record); /* its node was deleted: nobody will end it */
+            if (forgotten++ < CHANGES_AT_ONCE) /* its node was deleted: nobody will end it */
+                txn_delete(txn, &container->record);
             continue;
         }
         if (container->intent == INTENT_STOP || census_is_live(manager, container))
@@ -150,20 +172,21 @@ static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
         bool old = container->revision != deployment->revision;
         if (deployment->deleting ||
             (container->failed && (old || container->slot >= census->desired)))
-            stop(manager, txn, container, deployment->deleting ? "Deleted" : "Replaced");
+            (void)stop(manager, txn, census, container,
+                       deployment->deleting ? "Deleted" : "Replaced");
     }
 }
 
-static void delete_all(struct deployment_manager *manager, struct txn *txn,
-                       const struct census *census)
+static void delete_all(struct deployment_manager *manager, struct txn *txn, struct census *census)
 {
     const struct deployment *deployment = census->deployment;
     const struct container *container = NULL;
     const struct revision *revision = NULL;
     char object[96];
-    for (int64_t i = 0; i < census->current; i++)
-        stop(manager, txn, census->live[i], "Deleted");
-    stop_leftovers(manager, txn, census);
+    for (int64_t i = 0; i < census->live_count; i++)
+        (void)stop(manager, txn, census, census->live[i], "Deleted");
+    if (census->counts.failed || census->counts.orphans || census->counts.lost)
+        stop_leftovers(manager, txn, census);
     container = container_manager_next(manager->config.containers, deployment->name, NULL);
     if (container)
         return;
@@ -179,43 +202,58 @@ static void delete_all(struct deployment_manager *manager, struct txn *txn,
 int64_t deployment_missing(const struct census *census)
 {
     struct bounds bounds = rollout_bounds(census->deployment, census->desired);
-    int64_t wanted = census->desired - census->updated - census->failed;
-    int64_t room = census->desired + bounds.surge - census->current;
-    if (census->deployment->paused || census->current == census->updated)
-        room = census->desired - census->current - census->failed;
+    int64_t wanted = census->desired - census->counts.updated - census->counts.failed;
+    int64_t room = census->desired + bounds.surge - census->counts.current;
+    if (census->deployment->paused || census->counts.current == census->counts.updated)
+        room = census->desired - census->counts.current - census->counts.failed;
     return wanted < room ? wanted : room;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* The first eligible node without a container of the revision in force. */
-static const char *node_without(struct deployment_manager *manager, const struct census *census)
+static const char *node_without(struct deployment_manager *manager, struct census *census,
+                                struct arena *arena)
 {
     const struct node *node = NULL;
-    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL))) {
-        bool has = node_registry_status(manager->config.nodes, node->name)->state != NODE_READY ||
-                   !deployment_node_eligible(manager, census->deployment, node);
-        for (int64_t i = 0; i < census->current && !has; i++)
-            has = strcmp(census->live[i]->node, node->name) == 0 &&
-                  !census_is_outdated(manager, census->deployment, census->live[i]);
-        if (!has)
+    size_t count = 0;
+    census_gather(manager, census, arena);
+    const char **having = arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *having);
+    for (int64_t i = 0; i < census->live_count; i++)
+        if (!census_is_outdated(manager, census->deployment, census->live[i]))
+            having[count++] = census->live[i]->node;
+    qsort(having, count, sizeof *having, compare_names);
+    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL)))
+        if (!bsearch(&node->name, having, count, sizeof *having, compare_names) &&
+            node_registry_status(manager->config.nodes, node->name)->state == NODE_READY &&
+            deployment_node_eligible(manager, census->deployment, node))
             return node->name;
-    }
     return NULL;
 }
 
 static void make_missing(struct deployment_manager *manager, struct track *track,
-                         const struct census *census)
+                         struct census *census, struct arena *arena)
 {
     int64_t count = deployment_missing(census);
     const char *only_node = NULL;
     if (count <= 0 || track->unplaced)
         return;
     if (census->deployment->mode == MODE_GLOBAL) {
-        only_node = node_without(manager, census);
+        only_node = node_without(manager, census, arena);
         count = only_node ? 1 : 0;
     }
     if (count > 0)
         deployment_place(manager, track, census->deployment,
                          (uint32_t)(count < 4096 ? count : 4096), only_node);
+}
+
+/* Looking through a thousand takes about a tenth of a millisecond. */
+static uint64_t scan_pause_ns(const struct census *census)
+{
+    return census->counts.current < 1000 ? 0 : (uint64_t)census->counts.current * 5 * NS_PER_US;
 }
 
 /* -- progress, completion, automatic rollback -- */
@@ -226,16 +264,16 @@ static void follow_progress(struct deployment_manager *manager, struct track *tr
     const struct deployment *deployment = census->deployment;
     bool other =
         track->seen_revision != deployment->revision || track->seen_desired != census->desired;
-    if (other || census->updated_available > track->best_available) {
-        track->best_available = census->updated_available;
+    if (other || census->counts.updated_available > track->best_available) {
+        track->best_available = census->counts.updated_available;
         track->progressed_ns = loop_now_ns(manager->loop);
         track->progressed_at_ms = loop_wall_ms(manager->loop);
         track->deadline_passed = false;
     }
     track->seen_revision = deployment->revision;
     track->seen_desired = census->desired;
-    bool waiting =
-        census->updated_available < census->desired || census->current != census->updated;
+    bool waiting = census->counts.updated_available < census->desired ||
+                   census->counts.current != census->counts.updated;
     if (!waiting) {
         track->deadline_passed = false;
         track->settled_desired = census->desired;
@@ -251,8 +289,8 @@ static void note_complete(struct deployment_manager *manager, struct txn *txn,
     char object[96];
     if (deployment_head(manager, deployment->name) != deployment)
         return; /* a user's change is on its way: it is not written over */
-    if (census->desired != census->current || census->desired != census->updated ||
-        census->desired != census->available ||
+    if (census->desired != census->counts.current || census->desired != census->counts.updated ||
+        census->desired != census->counts.available ||
         deployment->complete_revision == deployment->revision)
         return;
     struct deployment edited = deployment_edit(deployment);
@@ -261,7 +299,7 @@ static void note_complete(struct deployment_manager *manager, struct txn *txn,
     snprintf(object, sizeof object, "deployments/%s", deployment->name);
     txn_event(txn, EVENT_NORMAL, "RolloutComplete", object,
               "revision %lld is complete: %lld of %lld available", (long long)deployment->revision,
-              (long long)census->available, (long long)census->desired);
+              (long long)census->counts.available, (long long)census->desired);
 }
 
 /* Puts the last complete template back; true when it did. */
@@ -301,13 +339,16 @@ static bool roll_back(struct deployment_manager *manager, struct track *track, s
     return true;
 }
 
-/* When time alone will change something, look again then. */
+/* When time alone will change something, look again then; at many containers not too often. */
 static void arm_timer(struct deployment_manager *manager, struct track *track,
                       const struct census *census)
 {
-    uint64_t now = loop_now_ns(manager->loop), next = census->next_change_ns;
-    bool waiting =
-        census->updated_available < census->desired || census->current != census->updated;
+    uint64_t now = loop_now_ns(manager->loop), next = track->next_change_ns;
+    uint64_t soonest = now + scan_pause_ns(census);
+    bool waiting = census->counts.updated_available < census->desired ||
+                   census->counts.current != census->counts.updated;
+    if (next && next < soonest)
+        next = soonest;
     if (waiting && !track->deadline_passed && !census->deployment->paused) {
         uint64_t deadline = track->progressed_ns + census->deployment->rollout.progress_deadline_ns;
         if (!next || deadline < next)
@@ -318,35 +359,63 @@ static void arm_timer(struct deployment_manager *manager, struct track *track,
         loop_timer_start(&track->timer, next > now ? next - now : NS_PER_MS);
 }
 
-static void act(struct deployment_manager *manager, struct track *track,
-                const struct census *census, struct arena *arena)
+/* A rollout of many looks through all of them now and then, not at each one's every step. */
+static bool may_scan(struct deployment_manager *manager, struct track *track,
+                     const struct census *census)
+{
+    uint64_t now = loop_now_ns(manager->loop);
+    if (now >= track->next_scan_ns) {
+        track->next_scan_ns = now + scan_pause_ns(census);
+        return true;
+    }
+    if (!loop_timer_armed(&track->timer) || track->timer.deadline_ns > track->next_scan_ns)
+        loop_timer_start(&track->timer, track->next_scan_ns - now);
+    return false;
+}
+
+static void stop_what_may_go(struct deployment_manager *manager, struct track *track,
+                             struct txn *txn, struct census *census, struct arena *arena)
 {
     const struct deployment *deployment = census->deployment;
     struct bounds bounds = rollout_bounds(deployment, census->desired);
+    bool rolling = census->counts.updated < census->counts.current && !deployment->paused;
+    int64_t most = census->desired + (rolling ? bounds.surge : 0);
+    if (census->counts.overdue) {
+        census_gather(manager, census, arena);
+        stop_overdue(manager, txn, census);
+    } else if (census->counts.current > most) {
+        census_gather(manager, census, arena);
+        stop_surplus(manager, txn, census, census->counts.current - most, arena);
+    } else if (rolling && may_scan(manager, track, census)) {
+        census_gather(manager, census, arena);
+        stop_outdated(manager, txn, census, &bounds, arena);
+    }
+}
+
+static void act(struct deployment_manager *manager, struct track *track, struct census *census,
+                struct arena *arena)
+{
+    const struct deployment *deployment = census->deployment;
     struct txn *txn = txn_begin(manager->state, deployment_origin(track));
-    bool rolling = census->updated < census->current;
-    int64_t most = census->desired + (rolling && !deployment->paused ? bounds.surge : 0);
     if (deployment->deleting) {
+        census_gather(manager, census, arena);
         delete_all(manager, txn, census);
     } else if (!roll_back(manager, track, txn, census)) {
-        /* After a start what serves is not known before the nodes have told: nothing goes yet. */
-        bool known = node_registry_settled(manager->config.nodes);
         note_complete(manager, txn, census);
-        stop_leftovers(manager, txn, census);
-        if (known && census->overdue)
-            stop_overdue(manager, txn, census);
-        else if (known && census->current > most)
-            stop_surplus(manager, txn, census, census->current - most, arena);
-        else if (known && rolling && !deployment->paused)
-            stop_outdated(manager, txn, census, &bounds, arena);
+        if (census->counts.failed || census->counts.orphans)
+            stop_leftovers(manager, txn, census);
+        /* After a start what serves is not known before the nodes have told: nothing goes yet. */
+        if (node_registry_settled(manager->config.nodes))
+            stop_what_may_go(manager, track, txn, census, arena);
     }
+    tell_stopped(txn, census);
     if (!txn_is_empty(txn)) {
         deployment_submit(manager, track, txn);
         return;
     }
     txn_abort(txn);
     if (!deployment->deleting)
-        make_missing(manager, track, census);
+        make_missing(manager, track, census, arena);
 }
 
 void deployment_reconcile(struct deployment_manager *manager, struct track *track)
@@ -360,7 +429,13 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
     const struct deployment *deployment = deployment_manager_find(manager, track->name);
     if (!deployment)
         return;
-    census_take(manager, deployment, &arena, &census);
+    if (track->next_change_ns && loop_now_ns(manager->loop) >= track->next_change_ns)
+        counts_look_through(track);
+    if (!counts_refresh(manager, track, deployment)) {
+        deployment_queue(manager, track);
+        return;
+    }
+    census_take(manager, deployment, track, &census);
     follow_progress(manager, track, &census);
     arm_timer(manager, track, &census);
     act(manager, track, &census, &arena);

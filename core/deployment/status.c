@@ -7,10 +7,9 @@
 
 bool census_is_live(struct deployment_manager *manager, const struct container *container)
 {
-    const struct container_status *status =
-        container_manager_status(manager->config.containers, container);
-    return container->intent == INTENT_RUN && !container->failed &&
-           status->state != CONTAINER_LOST && status->state != CONTAINER_FAILED;
+    struct container_brief brief = container_manager_brief(manager->config.containers, container);
+    return container->intent == INTENT_RUN && !container->failed && brief.state != CONTAINER_LOST &&
+           brief.state != CONTAINER_FAILED;
 }
 
 bool census_is_outdated(struct deployment_manager *manager, const struct deployment *deployment,
@@ -28,30 +27,12 @@ int64_t census_drain_left_ms(struct deployment_manager *manager, const struct co
     return node->drain_deadline_ms - loop_wall_ms(manager->loop);
 }
 
-/* Time alone will change something then. */
-static void expect_change(struct census *census, uint64_t at_ns)
-{
-    if (!census->next_change_ns || at_ns < census->next_change_ns)
-        census->next_change_ns = at_ns;
-}
-
-static void count_overdue(struct deployment_manager *manager, struct census *census,
-                          const struct container *container)
-{
-    int64_t left_ms = census_drain_left_ms(manager, container);
-    if (left_ms <= 0)
-        census->overdue++;
-    else if (left_ms != INT64_MAX)
-        expect_change(census, loop_now_ns(manager->loop) + (uint64_t)left_ms * NS_PER_MS);
-}
-
 bool census_is_available(struct deployment_manager *manager, const struct deployment *deployment,
                          const struct container *container)
 {
-    const struct container_status *status =
-        container_manager_status(manager->config.containers, container);
-    return status->ready &&
-           loop_now_ns(manager->loop) - status->ready_since_ns >= deployment->rollout.min_ready_ns;
+    struct container_brief brief = container_manager_brief(manager->config.containers, container);
+    return brief.ready &&
+           loop_now_ns(manager->loop) - brief.ready_since_ns >= deployment->rollout.min_ready_ns;
 }
 
 bool deployment_node_eligible(struct deployment_manager *manager,
@@ -86,66 +67,63 @@ static int64_t desired_count(struct deployment_manager *manager,
     return count;
 }
 
-static void count_live(struct deployment_manager *manager, struct census *census,
-                       const struct container *container, const struct container_status *status)
+void census_gather(struct deployment_manager *manager, struct census *census, struct arena *arena)
 {
     const struct deployment *deployment = census->deployment;
-    bool updated = !census_is_outdated(manager, deployment, container);
-    bool available = census_is_available(manager, deployment, container);
-    census->live[census->current++] = container;
-    census->updated += updated;
-    census->restarts += container->restarts;
-    census->ready += status->ready;
-    census->available += available;
-    census->updated_available += updated && available;
-    census->active += available && service_manager_is_active(manager->config.services, container);
-    count_overdue(manager, census, container);
-    if (status->ready && !available)
-        expect_change(census, status->ready_since_ns + deployment->rollout.min_ready_ns);
-    if (!status->ready && status->reason[0]) {
-        snprintf(census->waiting_reason, sizeof census->waiting_reason, "%s", status->reason);
-        snprintf(census->waiting_message, sizeof census->waiting_message, "%s: %s", container->id,
-                 status->message);
-        census->pulling_failed += strcmp(status->reason, "ImagePullFailed") == 0;
+    const struct container *container = NULL;
+    if (census->live)
+        return;
+    census->live = arena_alloc(arena, ((size_t)census->counts.current + 1) * sizeof *census->live);
+    while ((container =
+                container_manager_next(manager->config.containers, deployment->name, container))) {
+        if (!census_is_live(manager, container) || census->live_count == census->counts.current)
+            continue;
+        census->live[census->live_count++] = container;
+        census->active += census_is_available(manager, deployment, container) &&
+                          service_manager_is_active(manager->config.services, container);
     }
 }
 
-void census_take(struct deployment_manager *manager, const struct deployment *deployment,
-                 struct arena *arena, struct census *out)
+/* One of those that are not ready says why, if any does. */
+static void take_words(struct deployment_manager *manager, struct track *track,
+                       struct census *census)
 {
-    const struct container *container = NULL;
-    size_t room = 0;
+    struct container_manager *containers = manager->config.containers;
+    const struct container *container = container_manager_find(containers, track->waiting_id);
+    if (container && (strcmp(container->deployment, census->deployment->name) != 0 ||
+                      !counts_is_waiting(container_manager_brief(containers, container).mark)))
+        container = NULL;
+    const struct container *next = NULL;
+    while (!container && (next = container_manager_next(containers, track->name, next)))
+        if (counts_is_waiting(container_manager_brief(containers, next).mark))
+            container = next;
+    if (!container)
+        return;
+    const struct container_status *status = container_manager_status(containers, container);
+    snprintf(track->waiting_id, sizeof track->waiting_id, "%s", container->id);
+    snprintf(census->waiting_reason, sizeof census->waiting_reason, "%s", status->reason);
+    snprintf(census->waiting_message, sizeof census->waiting_message, "%s: %s", container->id,
+             status->message);
+}
+
+void census_take(struct deployment_manager *manager, const struct deployment *deployment,
+                 struct track *track, struct census *out)
+{
     *out = (struct census){.deployment = deployment,
                            .desired = desired_count(manager, deployment),
-                           .seq = deployment->record.seq};
-    while ((container =
-                container_manager_next(manager->config.containers, deployment->name, container)))
-        room++;
-    out->live = arena_alloc(arena, (room + 1) * sizeof *out->live);
-    while ((container =
-                container_manager_next(manager->config.containers, deployment->name, container))) {
-        const struct container_status *status =
-            container_manager_status(manager->config.containers, container);
-        if (status->seq > out->seq)
-            out->seq = status->seq;
-        if (container->record.seq > out->seq)
-            out->seq = container->record.seq;
-        if (census_is_live(manager, container))
-            count_live(manager, out, container, status);
-        else if (container->intent == INTENT_STOP)
-            out->stopping++;
-        else if (status->state == CONTAINER_LOST)
-            out->lost++;
-        else
-            out->failed++;
-    }
+                           .counts = track->counts};
+    if (deployment->record.seq > out->counts.seq)
+        out->counts.seq = deployment->record.seq;
+    if (out->counts.waiting)
+        take_words(manager, track, out);
 }
 
 uint8_t census_phase(const struct census *census, const struct track *track)
 {
     const struct deployment *deployment = census->deployment;
-    bool complete = census->desired == census->current && census->desired == census->updated &&
-                    census->desired == census->available;
+    bool complete = census->desired == census->counts.current &&
+                    census->desired == census->counts.updated &&
+                    census->desired == census->counts.available;
     if (deployment->deleting)
         return PHASE_DELETING;
     if (deployment->paused)
@@ -156,13 +134,15 @@ uint8_t census_phase(const struct census *census, const struct track *track)
         return PHASE_ROLLING_BACK;
     /* More wanted than it ever had is progress; what time said of another spec says nothing now. */
     bool fell = deployment->complete_revision == deployment->revision &&
-                census->available < census->desired && census->desired <= track->settled_desired;
+                census->counts.available < census->desired &&
+                census->desired <= track->settled_desired;
     bool late = track->deadline_passed && track->seen_revision == deployment->revision &&
                 track->seen_desired == census->desired;
     if (fell || late)
         return PHASE_DEGRADED;
     if (track->unplaced ||
-        (census->pulling_failed && census->pulling_failed >= census->current - census->available))
+        (census->counts.pulling_failed &&
+         census->counts.pulling_failed >= census->counts.current - census->counts.available))
         return PHASE_PENDING;
     return PHASE_PROGRESSING;
 }
@@ -173,8 +153,8 @@ static void set_words(const struct census *census, const struct track *track,
     bool done = out->phase == PHASE_COMPLETE || out->phase == PHASE_ROLLED_BACK;
     if (done || out->phase == PHASE_DELETING || out->phase == PHASE_PAUSED) {
         snprintf(out->message, sizeof out->message, "%lld of %lld available, %lld stopping",
-                 (long long)census->available, (long long)census->desired,
-                 (long long)census->stopping);
+                 (long long)census->counts.available, (long long)census->desired,
+                 (long long)census->counts.stopping);
         return;
     }
     if (track->unplaced) {
@@ -191,34 +171,37 @@ static void set_words(const struct census *census, const struct track *track,
     } else {
         snprintf(out->message, sizeof out->message,
                  "%lld of %lld available, %lld of them of revision %lld",
-                 (long long)census->available, (long long)census->desired,
-                 (long long)census->updated_available, (long long)census->deployment->revision);
+                 (long long)census->counts.available, (long long)census->desired,
+                 (long long)census->counts.updated_available,
+                 (long long)census->deployment->revision);
     }
 }
 
 void deployment_manager_status(struct deployment_manager *manager,
                                const struct deployment *deployment, struct deployment_status *out)
 {
-    CLEANUP(arena_finish) struct arena arena = {0};
     struct track none = {0}, *track = deployment_track(manager, deployment->name);
     struct census census;
     if (!track)
         track = &none;
-    census_take(manager, deployment, &arena, &census);
+    while (!counts_refresh(manager, track, deployment))
+        continue; /* whoever asks sees what is */
+    census_take(manager, deployment, track, &census);
     *out = (struct deployment_status){.phase = census_phase(&census, track),
                                       .revision = deployment->revision,
                                       .observed_version = (int64_t)deployment->record.version,
                                       .desired = census.desired,
-                                      .current = census.current,
-                                      .updated = census.updated,
-                                      .ready = census.ready,
-                                      .available = census.available,
-                                      .stopping = census.stopping,
-                                      .restarts = census.restarts,
-                                      .failed = census.failed,
+                                      .current = census.counts.current,
+                                      .updated = census.counts.updated,
+                                      .ready = census.counts.ready,
+                                      .available = census.counts.available,
+                                      .stopping = census.counts.stopping,
+                                      .restarts = census.counts.restarts,
+                                      .failed = census.counts.failed,
                                       .progressed_at_ms = track->progressed_at_ms,
                                       .rolled_back_from = deployment->rolled_back_from,
-                                      .seq = census.seq > track->seq ? census.seq : track->seq};
+                                      .seq = census.counts.seq > track->seq ? census.counts.seq
+                                                                            : track->seq};
     if (out->phase != track->phase) {
         track->phase = out->phase;
         track->phase_since_ms = loop_wall_ms(manager->loop);

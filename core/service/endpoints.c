@@ -38,15 +38,14 @@ int64_t service_target_port(struct service_manager *manager, const struct servic
 bool service_serves(struct service_manager *manager, const struct service *service,
                     const struct container *container, enum endpoint_state *state, int64_t *port)
 {
-    const struct container_status *status =
-        container_manager_status(manager->config.containers, container);
+    const struct container_brief status =
+        container_manager_brief(manager->config.containers, container);
     bool stopping = container->intent == INTENT_STOP;
-    if (!status->address[0] || (!stopping && status->state != CONTAINER_RUNNING))
-        return false;
-    if (stopping && container_manager_is_drained(manager->config.containers, container->id))
+    if (!status.address[0] || (!stopping && status.state != CONTAINER_RUNNING) ||
+        (stopping && status.drained))
         return false;
     *port = service_target_port(manager, service, container);
-    *state = stopping ? ENDPOINT_DRAINING : status->ready ? ENDPOINT_ACTIVE : ENDPOINT_DOWN;
+    *state = stopping ? ENDPOINT_DRAINING : status.ready ? ENDPOINT_ACTIVE : ENDPOINT_DOWN;
     return *port != 0;
 }
 
@@ -80,7 +79,8 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
         endpoints[count++] = (struct published_endpoint){
             .container = container->id,
             .node = container->node,
-            .address = container_manager_status(manager->config.containers, container)->address,
+            .address = arena_strdup(
+                arena, container_manager_brief(manager->config.containers, container).address),
             .port = port,
             .weight = 1,
             /* One that is not ready gets nothing new; what it has goes on. */
