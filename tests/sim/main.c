@@ -161,7 +161,7 @@ static int run_child(const struct arguments *arguments, uint64_t seed, struct re
         close(ends[0]);
         result_pipe = ends[1];
         run_seed(arguments, seed);
-        _exit(0);
+        exit(0); /* what counts coverage writes at exits */
     }
     close(ends[1]);
     memset(out, 0, sizeof *out);
