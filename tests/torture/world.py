@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -56,6 +57,7 @@ class World:
 
     def violation(self, kind, sentence):
         self.violations[kind] += 1
+        print(f"! {kind}: {sentence[:300]} (kill {self.kills})", file=sys.stderr, flush=True)
         if len(self.examples) < 20:
             self.examples.append(f"{kind}: {sentence} (kill {self.kills}, seed {self.seed})")
 
@@ -184,6 +186,8 @@ class World:
     def died(self):
         code = self.daemon.process.wait(20)
         self.kills += 1
+        if self.kills % 50 == 0:
+            print(f"{self.kills} kills", file=sys.stderr, flush=True)
         if code != -signal.SIGKILL:
             self.violation("crash", f"ended with {code}: {self.daemon.log()[-600:]}")
 
