@@ -64,12 +64,20 @@ static void container_record_changed(void *argument, const struct record *before
     touched(server, KIND_NODE, ((const struct container *)any)->node);
 }
 
-static void share_all(struct server *server)
+/* True while there are more. */
+static bool share_some(struct server *server)
 {
-    const struct container *container = NULL;
-    while ((container = container_manager_next(server->containers, NULL, container)))
+    enum { CONTAINERS_AT_ONCE = 1000 };
+    const struct container *container = server->shared_up_to;
+    for (int i = 0; i < CONTAINERS_AT_ONCE; i++) {
+        container = container_manager_next(server->containers, NULL, container);
+        if (!container)
+            return false;
         if (holds_share(container))
             share(server, container, true);
+    }
+    server->shared_up_to = container;
+    return true;
 }
 
 /* -- what nodes tell -- */
@@ -280,12 +288,15 @@ static void create_managers(struct server *server)
                                             .argument = server});
 }
 
+static bool start_some(void *server);
+
 struct server *server_create(const struct server_config *config)
 {
     struct server *server = memory_alloc(sizeof *server);
     server->config = *config;
     server->loop = config->loop;
     create_managers(server);
+    loop_slice_init(&server->starting, config->loop, "start", start_some, server);
     server->shares =
         (struct state_subscriber){.changed = container_record_changed, .argument = server};
     state_subscribe(server->state, &server->shares);
@@ -315,18 +326,31 @@ void server_set_listener(struct server *server, const struct server_listener *li
 }
 
 /* Nodes before what takes their room, services before the containers that they publish. */
+static bool start_some(void *argument)
+{
+    struct server *server = argument;
+    if (server->start_step == START_SHARES && share_some(server))
+        return true;
+    if (server->start_step == START_SHARES)
+        service_manager_start(server->services);
+    server->start_step = START_CONTAINERS;
+    if (container_manager_start_some(server->containers, 1000))
+        return true;
+    deployment_manager_start(server->deployments);
+    server->serving = true;
+    server->opened(server->argument, NULL);
+    return false;
+}
+
 static void loaded(void *argument, const struct error *error)
 {
     struct server *server = argument;
-    if (!error) {
-        node_registry_start(server->nodes);
-        share_all(server);
-        service_manager_start(server->services);
-        container_manager_start(server->containers);
-        deployment_manager_start(server->deployments);
-        server->serving = true;
+    if (error) {
+        server->opened(server->argument, error);
+        return;
     }
-    server->opened(server->argument, error);
+    node_registry_start(server->nodes);
+    loop_slice_start(&server->starting);
 }
 
 void server_open(struct server *server, void (*opened)(void *argument, const struct error *error),
@@ -346,6 +370,7 @@ void server_destroy(struct server *server)
 {
     if (!server)
         return;
+    loop_slice_stop(&server->starting);
     deployment_manager_destroy(server->deployments);
     service_manager_destroy(server->services);
     node_registry_destroy(server->nodes);

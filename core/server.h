@@ -46,6 +46,9 @@ struct server {
     struct state_subscriber shares;
     void (*opened)(void *argument, const struct error *error);
     void *argument;
+    struct loop_slice starting;
+    enum { START_SHARES, START_CONTAINERS } start_step;
+    const struct container *shared_up_to;
     bool serving;
 };
 /* The scheduler has no plugins yet: scheduler_add_plugin(server->scheduler, ...) before opening. */

@@ -88,8 +88,14 @@ void text_append_char(struct text *text, char c)
 void text_append_int(struct text *text, int64_t value)
 {
     char digits[24];
-    int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
-    text_append(text, digits, (size_t)length);
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        digits[--at] = '-';
+    text_append(text, digits + at, sizeof digits - at);
 }
 
 void text_append_format(struct text *text, const char *format, ...)
@@ -191,7 +197,11 @@ void text_append_json(struct text *text, const char *bytes, size_t length)
     text_append_char(text, '"');
     size_t plain = 0, at = 0; /* bytes from `plain` to `at` go as they are */
     while (at < length) {
-        uint32_t code = 0;
+        uint32_t code = (unsigned char)bytes[at];
+        if (code >= 0x20 && code < 0x7f && code != '"' && code != '\\') {
+            at++;
+            continue;
+        }
         size_t size = utf8_sequence((const unsigned char *)bytes + at, length - at, &code);
         if (size && code != '"' && code != '\\' && !is_control(code)) {
             at += size;

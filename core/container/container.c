@@ -1,5 +1,6 @@
 #include "container/container.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,8 +78,11 @@ const struct type container_type = {.name = "ContainerRecord",
 static void container_key(const struct record *record, struct text *out)
 {
     const struct container *container = (const struct container *)record;
-    text_append_format(out, "%s/%07lld/%s", container->deployment, (long long)container->slot,
-                       container->id);
+    char slot[32];
+    snprintf(slot, sizeof slot, "/%07lld/", (long long)container->slot);
+    text_append_string(out, container->deployment);
+    text_append_string(out, slot);
+    text_append_string(out, container->id);
 }
 
 /* By owner, then as lists show them. */

@@ -107,7 +107,8 @@ bool container_manager_start_some(struct container_manager *manager, uint32_t co
         (void)state_next(&cursor);
     for (; count && (record = state_next(&cursor)); count--) {
         const struct container *container = (const struct container *)record;
-        soft_add(manager, container);
+        if (!container_soft(manager, container)) /* a change of it was quicker */
+            soft_add(manager, container);
         manager->stopping_at_start += container->intent == INTENT_STOP;
         manager->start_after = container;
     }

@@ -20,6 +20,8 @@ struct peer {
     bool proxy_gone; /* its node has no proxy now: nobody there serves a table */
     bool awaited;    /* known from before our start, and not told all since */
     bool assign_all, publish_all, lost_told;
+    bool queued; /* has something to be sent */
+    struct peer *next_queued;
     struct name *assign, *publish;
     int64_t assignment_version, table_version; /* last sent */
     int64_t acknowledged;                      /* table, in the registry's numbers */
@@ -36,6 +38,9 @@ struct node_registry {
     struct peer *peers;     /* by node name */
     struct peer *strangers; /* connected, not yet known; keyed by a number */
     struct loop_timer flush, attend;
+    struct loop_slice sending;
+    struct peer *queue, *queue_last; /* those with something to be sent */
+    const struct peer *unheard;      /* one that settling waits for; NULL: look for one */
     uint64_t attended_ns, attention_ns;
     /* Tables wait after a start until the known nodes have told what runs there: an empty table in
      * place of one not yet known would cut every connection. */
@@ -45,7 +50,9 @@ struct node_registry {
     uint64_t next_stranger;
 };
 struct peer *registry_peer(const struct node_registry *registry, const char *name);
-void registry_send(struct peer *peer); /* what is marked, as one assignment and one table */
+/* What is marked, as one assignment and one table; answers how many containers it told of. */
+size_t registry_send(struct peer *peer);
+void registry_queue(struct peer *peer); /* it is sent to in one of the next turns */
 void registry_arrange_flush(struct node_registry *registry);
 void registry_forget_sent(struct peer *peer);
 void registry_cut(struct peer *peer); /* its link is no good: closed from this side */

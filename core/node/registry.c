@@ -85,38 +85,89 @@ static bool wait_longer(struct peer *peer, struct loop_timer *timer, uint64_t li
     return true;
 }
 
+void registry_queue(struct peer *peer)
+{
+    struct node_registry *registry = peer->registry;
+    if (peer->queued || !peer->known)
+        return;
+    peer->queued = true;
+    peer->next_queued = NULL;
+    if (registry->queue_last)
+        registry->queue_last->next_queued = peer;
+    else
+        registry->queue = peer;
+    registry->queue_last = peer;
+    loop_slice_start(&registry->sending);
+}
+
+static void unqueue(struct peer *peer)
+{
+    struct node_registry *registry = peer->registry;
+    struct peer **link = &registry->queue, *last = NULL;
+    if (!peer->queued)
+        return;
+    while (*link != peer) {
+        last = *link;
+        link = &(*link)->next_queued;
+    }
+    *link = peer->next_queued;
+    if (registry->queue_last == peer)
+        registry->queue_last = last;
+    peer->queued = false;
+}
+
+/* What came for a node meanwhile goes along: the busier we are, the more a message holds. */
+static bool send_some(void *argument)
+{
+    enum { NODES_AT_ONCE = 64, CONTAINERS_AT_ONCE = 128 };
+    struct node_registry *registry = argument;
+    size_t told = 0;
+    for (int i = 0; i < NODES_AT_ONCE && told < CONTAINERS_AT_ONCE && registry->queue; i++) {
+        struct peer *peer = registry->queue;
+        unqueue(peer);
+        told += registry_send(peer);
+    }
+    return registry->queue != NULL;
+}
+
 /* A node that answers is waited for longer: its engine may be slow. */
-static void settle(struct node_registry *registry)
+static bool is_waited_for(const struct node_registry *registry, const struct peer *peer)
 {
     const struct node_registry_config *config = &registry->config;
     uint64_t waited = loop_now_ns(registry->loop) - registry->started_ns;
+    return peer->awaited &&
+           waited < (peer->link ? config->lost_after_ns : config->suspect_after_ns);
+}
+
+static void settle(struct node_registry *registry)
+{
     struct peer *peer, *next;
-    if (registry->settled)
+    if (registry->settled || (registry->unheard && is_waited_for(registry, registry->unheard)))
         return;
+    registry->unheard = NULL;
     HASH_ITER(hh, registry->peers, peer, next)
     {
-        if (peer->awaited &&
-            waited < (peer->link ? config->lost_after_ns : config->suspect_after_ns))
+        if (is_waited_for(registry, peer)) {
+            registry->unheard = peer;
             return;
+        }
     }
     registry->settled = true;
+    HASH_ITER(hh, registry->peers, peer, next)
+    {
+        registry_queue(peer); /* its table has waited for this */
+    }
     registry->events.settled(registry->events.argument);
 }
 
 static void flush(void *argument)
 {
-    struct node_registry *registry = argument;
-    struct peer *peer, *next;
-    settle(registry);
-    HASH_ITER(hh, registry->peers, peer, next)
-    {
-        registry_send(peer);
-    }
+    settle(argument);
 }
 
 void registry_arrange_flush(struct node_registry *registry)
 {
-    if (!loop_timer_armed(&registry->flush))
+    if (!registry->settled && !loop_timer_armed(&registry->flush))
         loop_timer_start(&registry->flush, 0);
 }
 
@@ -215,6 +266,9 @@ static void free_peer(struct peer *peer)
 {
     if (peer->link)
         link_close(peer->link);
+    unqueue(peer);
+    if (peer->registry->unheard == peer)
+        peer->registry->unheard = NULL;
     loop_timer_stop(&peer->suspect);
     loop_timer_stop(&peer->lost);
     name_clear(&peer->assign);
@@ -318,6 +372,7 @@ static void take_report(struct peer *peer, const struct report *report)
         peer = introduce(peer, report);
         link_set_receiver(peer->link, (struct link_receiver){
                                           .message = received, .closed = closed, .argument = peer});
+        registry_queue(peer);
         registry_arrange_flush(registry);
     }
     for (uint32_t i = 0; i < report->node_record.count; i++)
@@ -441,7 +496,8 @@ struct node_registry *node_registry_create(const struct node_registry_config *co
         (struct state_subscriber){.changed = record_changed, .argument = registry};
     state_subscribe(config->state, &registry->subscriber);
     loop_timer_init(&registry->attend, config->loop, "node clocks", attend, registry);
-    loop_timer_init(&registry->flush, config->loop, "node messages", flush, registry);
+    loop_timer_init(&registry->flush, config->loop, "settling", flush, registry);
+    loop_slice_init(&registry->sending, config->loop, "node messages", send_some, registry);
     return registry;
 }
 
@@ -456,6 +512,7 @@ void node_registry_destroy(struct node_registry *registry)
     if (!registry)
         return;
     loop_timer_stop(&registry->flush);
+    loop_slice_stop(&registry->sending);
     loop_timer_stop(&registry->attend);
     HASH_ITER(hh, registry->peers, peer, next)
     {

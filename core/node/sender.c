@@ -84,14 +84,14 @@ static void gather_all(struct peer *peer)
         name_add(&peer->assign, id);
 }
 
-static void send_assignment(struct peer *peer)
+static size_t send_assignment(struct peer *peer)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
     if (peer->assign_all)
         gather_all(peer);
     size_t count = count_names(peer->assign);
     if (!count && !peer->assign_all)
-        return;
+        return 0;
     struct assigned_container *containers = arena_alloc(&arena, (count + 1) * sizeof *containers);
     struct assigned_template *templates = arena_alloc(&arena, (count + 1) * sizeof *templates);
     const char **removed = arena_alloc(&arena, (count + 1) * sizeof *removed);
@@ -110,9 +110,10 @@ static void send_assignment(struct peer *peer)
     }
     name_clear(&sent);
     if (!send_message(peer, &(struct message){.assignment = &assignment}))
-        return;
+        return count;
     name_clear(&peer->assign);
     peer->assign_all = false;
+    return count;
 }
 
 static void send_table(struct peer *peer)
@@ -151,13 +152,14 @@ static void send_table(struct peer *peer)
     peer->publish_all = false;
 }
 
-void registry_send(struct peer *peer)
+size_t registry_send(struct peer *peer)
 {
     if (!peer->link || !peer->known)
-        return;
-    send_assignment(peer);
+        return 0;
+    size_t told = send_assignment(peer);
     if (peer->link && peer->registry->settled)
         send_table(peer);
+    return told;
 }
 
 void registry_forget_sent(struct peer *peer)
@@ -174,7 +176,7 @@ void node_registry_assign(struct node_registry *registry, const char *node, cons
     if (!peer || !peer->link || peer->assign_all)
         return; /* the next connection begins with everything */
     name_add(&peer->assign, id);
-    registry_arrange_flush(registry);
+    registry_queue(peer);
 }
 
 void node_registry_assign_all(struct node_registry *registry, const char *node)
@@ -183,7 +185,7 @@ void node_registry_assign_all(struct node_registry *registry, const char *node)
     if (!peer)
         return;
     peer->assign_all = true;
-    registry_arrange_flush(registry);
+    registry_queue(peer);
 }
 
 int64_t node_registry_publish(struct node_registry *registry, const char *service)
@@ -196,7 +198,7 @@ int64_t node_registry_publish(struct node_registry *registry, const char *servic
             peer->publish_all = true;
         else if (!peer->publish_all)
             name_add(&peer->publish, service);
+        registry_queue(peer);
     }
-    registry_arrange_flush(registry);
     return registry->table_version;
 }

@@ -25,7 +25,8 @@ static bool fail(struct reader *reader, const char *fault)
 
 static void skip_space(struct reader *reader)
 {
-    while (reader->at < reader->end && strchr(" \t\r\n", *reader->at) && *reader->at)
+    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' ||
+                                        *reader->at == '\t' || *reader->at == '\r'))
         reader->at++;
 }
 
@@ -125,11 +126,13 @@ static char *read_string(struct reader *reader, size_t *length)
         return NULL;
     }
     const char *p = reader->at;
+    bool plain = true; /* ASCII without an escape, as nearly all are */
     while (p < reader->end && *p != '"') {
         if ((unsigned char)*p < 0x20) {
             fail(reader, "a control character in a string");
             return NULL;
         }
+        plain &= *p != '\\' && (unsigned char)*p < 0x80;
         p += *p == '\\' ? 2 : 1;
     }
     if (p >= reader->end) {
@@ -138,6 +141,15 @@ static char *read_string(struct reader *reader, size_t *length)
     }
     const char *close = p;
     char *string = arena_alloc(reader->arena, (size_t)(close - reader->at) + 1), *to = string;
+    if (plain) {
+        size_t bytes = (size_t)(close - reader->at);
+        memcpy(string, reader->at, bytes);
+        string[bytes] = 0;
+        reader->at = close + 1;
+        if (length)
+            *length = bytes;
+        return string;
+    }
     for (p = reader->at; p < close;) {
         if (*p != '\\') {
             *to++ = *p++;
@@ -166,8 +178,9 @@ static bool read_integer(struct reader *reader, int64_t *out)
     skip_space(reader);
     char digits[24];
     size_t length = 0;
-    while (reader->at + length < reader->end && length < sizeof digits - 1 &&
-           strchr("-0123456789", reader->at[length]) && reader->at[length]) {
+    while (
+        reader->at + length < reader->end && length < sizeof digits - 1 &&
+        (reader->at[length] == '-' || (reader->at[length] >= '0' && reader->at[length] <= '9'))) {
         digits[length] = reader->at[length];
         length++;
     }

@@ -16,23 +16,43 @@ void batch_destroy(struct batch *batch)
 
 /* -- on the store thread -- */
 
-struct encoded {
-    struct orch_store_op *ops;
-    struct text *texts; /* key and value of each */
-    size_t count;
+/* Where one operation's key and value lie in the text of its batch. */
+struct place {
+    size_t key, value, end;
 };
 
-static void encode_change(const struct change *change, struct text *key, struct text *value,
-                          struct orch_store_op *op)
+static struct place encode_change(const struct change *change, struct text *out)
 {
     const struct record *record = change->after ? change->after : change->before;
-    text_append_string(key, record->kind->prefix);
-    record->kind->key(record, key);
+    struct place place = {.key = out->length};
+    text_append_string(out, record->kind->prefix);
+    record->kind->key(record, out);
+    place.value = out->length;
     if (change->after)
-        schema_write(record->kind->type, record, SCHEMA_STORED, value);
-    *op = (struct orch_store_op){.kind = change->after ? ORCH_STORE_PUT : ORCH_STORE_DELETE,
-                                 .key = {key->data, key->length},
-                                 .value = {value->data, value->length}};
+        schema_write(record->kind->type, record, SCHEMA_STORED, out);
+    place.end = out->length;
+    return place;
+}
+
+static void encode_batch(const struct batch *batch, struct place *places, struct text *out)
+{
+    size_t at = 0;
+    text_reserve(out, batch->bytes);
+    for (const struct txn *txn = batch->first; txn; txn = txn->next)
+        for (size_t i = 0; i < txn->count; i++)
+            places[at++] = encode_change(&txn->changes[i], out);
+}
+
+static void fill_txn(const struct txn *txn, const struct place *places, const char *text,
+                     struct orch_store_op *ops)
+{
+    for (size_t i = 0; i < txn->count; i++) {
+        const struct place *place = &places[i];
+        ops[i] = (struct orch_store_op){.kind = txn->changes[i].after ? ORCH_STORE_PUT
+                                                                      : ORCH_STORE_DELETE,
+                                        .key = {text + place->key, place->value - place->key},
+                                        .value = {text + place->value, place->end - place->value}};
+    }
 }
 
 static void apply(struct loop_job *job)
@@ -40,19 +60,21 @@ static void apply(struct loop_job *job)
     struct batch *batch = CONTAINER_OF(job, struct batch, job);
     struct state *state = batch->state;
     size_t txn_count = 0, at = 0, n = 0;
+    CLEANUP(text_finish) struct text text = {0};
     for (struct txn *txn = batch->first; txn; txn = txn->next)
         txn_count++;
     struct orch_store_txn *txns = memory_alloc(txn_count * sizeof *txns);
     struct orch_store_op *ops = memory_alloc((batch->operations + 1) * sizeof *ops);
-    struct text *texts = memory_alloc(2 * batch->operations * sizeof *texts);
+    struct place *places = memory_alloc((batch->operations + 1) * sizeof *places);
+    encode_batch(batch, places, &text);
     for (struct txn *txn = batch->first; txn; txn = txn->next, n++) {
+        fill_txn(txn, places + at, text_string(&text), ops + at);
         txns[n] = (struct orch_store_txn){.size = sizeof *txns,
                                           .expected_head = txn->expected_head,
                                           .new_head = txn->new_head,
                                           .fence = state->fence,
                                           .ops = {ops + at, (uint32_t)txn->count, sizeof *ops}};
-        for (size_t i = 0; i < txn->count; i++, at++)
-            encode_change(&txn->changes[i], &texts[2 * at], &texts[2 * at + 1], &ops[at]);
+        at += txn->count;
     }
     struct orch_store_batch request = {.size = sizeof request,
                                        .txns = {txns, (uint32_t)txn_count, sizeof *txns}};
@@ -68,9 +90,7 @@ static void apply(struct loop_job *job)
     if (batch->applied > txn_count)
         batch->applied = (uint32_t)txn_count;
     snprintf(batch->message, sizeof batch->message, "%s", error.message);
-    for (size_t i = 0; i < 2 * batch->operations; i++)
-        text_finish(&texts[i]);
-    free(texts);
+    free(places);
     free(ops);
     free(txns);
 }
@@ -123,16 +143,20 @@ static void refuse_rest(struct state *state, struct txn *rest, enum error_code c
     }
 }
 
+static struct txn *commit_first(struct state *state, struct txn *txn)
+{
+    struct txn *next = txn->next;
+    state->head = txn->new_head;
+    state->figures.transactions++;
+    state->figures.operations += txn->count;
+    txn_commit(txn);
+    return next;
+}
+
 static struct txn *commit_prefix(struct state *state, struct txn *txn, uint32_t count)
 {
-    for (; count && txn; count--) {
-        struct txn *next = txn->next;
-        state->head = txn->new_head;
-        state->figures.transactions++;
-        state->figures.operations += txn->count;
-        txn_commit(txn);
-        txn = next;
-    }
+    for (; count && txn; count--)
+        txn = commit_first(state, txn);
     return txn;
 }
 
@@ -143,7 +167,10 @@ static void finish_batch(struct state *state, struct batch *batch)
     state->figures.last_commit_ns = took;
     if (took > state->figures.longest_commit_ns)
         state->figures.longest_commit_ns = took;
-    state->at_store = NULL;
+    if (state->at_store == batch)
+        state->at_store = NULL;
+    if (state->committing == batch)
+        state->committing = NULL;
     batch_destroy(batch);
     state_flush(state);
     state_tell_ready(state);
@@ -190,18 +217,65 @@ static void start_read_back(void *argument)
         loop_timer_start(&state->readback, NS_PER_SECOND);
 }
 
+static void take_answer(struct state *state);
+
+bool state_commit_some(void *argument)
+{
+    struct state *state = argument;
+    struct batch *batch = state->committing;
+    size_t done = 0;
+    while (batch->first && done < COMMIT_OPERATIONS) {
+        done += batch->first->count;
+        batch->first = commit_first(state, batch->first);
+    }
+    if (batch->first)
+        return true;
+    finish_batch(state, batch);
+    if (!state->applied_meanwhile)
+        return false;
+    state->applied_meanwhile = false;
+    take_answer(state);
+    return false;
+}
+
 static void applied(struct loop_job *job)
 {
-    struct batch *batch = CONTAINER_OF(job, struct batch, job);
-    struct state *state = batch->state;
+    struct state *state = CONTAINER_OF(job, struct batch, job)->state;
     FAILPOINT(store_before_done);
-    struct txn *rest = commit_prefix(state, batch->first, batch->applied);
-    batch->first = rest;
+    if (state->committing)
+        state->applied_meanwhile = true; /* in order */
+    else
+        take_answer(state);
+}
+
+/* All of it is in: the store gets the next one while this one is committed. */
+static void begin_commits(struct state *state, struct batch *batch)
+{
+    state->at_store = NULL;
+    state->committing = batch;
+    state_flush(state);
+    if (state_commit_some(state))
+        loop_slice_start(&state->commits);
+}
+
+static uint32_t count_txns(const struct batch *batch)
+{
+    uint32_t count = 0;
+    for (const struct txn *txn = batch->first; txn; txn = txn->next)
+        count++;
+    return count;
+}
+
+static void take_answer(struct state *state)
+{
+    struct batch *batch = state->at_store;
     if (batch->status == ORCH_OK) {
-        assert(!rest && "the store said OK and applied less");
-        finish_batch(state, batch);
+        assert(batch->applied == count_txns(batch) && "the store said OK and applied less");
+        begin_commits(state, batch);
         return;
     }
+    struct txn *rest = commit_prefix(state, batch->first, batch->applied);
+    batch->first = rest;
     LOG_ERROR("the store refused a batch", LOG_INT("status", batch->status),
               LOG_STR("message", batch->message), LOG_INT("applied", batch->applied));
     if (batch->status == ORCH_E_UNKNOWN || batch->status == ORCH_PENDING) {
@@ -278,7 +352,7 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     FAILPOINT(store_submitted);
     txn->done = done;
     txn->argument = argument;
-    if (!txn->count && !state->forming && !state->at_store) {
+    if (!txn->count && !state->forming && !state->at_store && !state->committing) {
         submit_aside(txn, empty_done, "empty transaction");
         return;
     }
@@ -291,9 +365,10 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
         state->forming->state = state;
     }
     struct batch *batch = state->forming;
-    txn->expected_head = batch->last       ? batch->new_head
-                         : state->at_store ? state->at_store->new_head
-                                           : state->head;
+    txn->expected_head = batch->last         ? batch->new_head
+                         : state->at_store   ? state->at_store->new_head
+                         : state->committing ? state->committing->new_head
+                                             : state->head;
     txn->new_head = batch->new_head = ++state->seq;
     txn->next = NULL;
     if (batch->last)

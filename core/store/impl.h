@@ -70,6 +70,8 @@ struct batch {
     bool head_known;
     char message[ERROR_MESSAGE_BYTES];
 };
+/* So many operations are committed in one turn (one transaction at least). */
+enum { COMMIT_OPERATIONS = 512 };
 enum { BATCH_OPERATIONS = 4096, BATCH_BYTES = 4 * 1024 * 1024 };
 
 struct state {
@@ -84,6 +86,9 @@ struct state {
     uint64_t fence, seq, seq_bound, head, committed_seq;
     bool raising_bound;
     struct batch *at_store, *forming;
+    struct batch *committing; /* durable; its versions become the committed ones, in slices */
+    struct loop_slice commits;
+    bool applied_meanwhile; /* the store has answered for the next one, too */
     bool opened, closing, fenced, unknown;
     char trouble[ERROR_MESSAGE_BYTES]; /* why nothing is accepted; "" when it is */
     struct loop_timer readback;
@@ -103,6 +108,7 @@ void state_throw_away(struct state *state, const struct record *record); /* at t
 void state_arrange_turn_end(struct state *state);
 void state_tell_ready(struct state *state);
 void state_flush(struct state *state);
+bool state_commit_some(void *state);
 void state_maybe_close(struct state *state);
 void state_raise_bound(struct state *state);
 void batch_destroy(struct batch *batch);

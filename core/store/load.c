@@ -1,5 +1,5 @@
-/* Opening the store and loading all records. Listing and parsing happen on the store thread; the
- * loop puts the records into its indexes in slices. */
+/* Opening the store and loading all records. Listing and parsing happen on the store thread, a page
+ * at a time; the loop puts the records into its indexes in slices meanwhile. */
 #include "store/impl.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -8,14 +8,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Records in key order, kind by kind. */
+struct page {
+    struct loop_task task;
+    struct page *next;
+    struct loading *loading;
+    size_t count, inserted;
+    struct record *records[];
+};
+enum { PAGE_RECORDS = 10000 };
 struct loading {
     struct loop_job job;
     struct loop_slice slice;
     struct state *state;
     void (*opened)(void *argument, const struct error *error);
     void *argument;
-    struct record **records; /* in key order, kind by kind */
-    size_t count, room, inserted;
+    struct page *filling;      /* on the store thread */
+    struct page *first, *last; /* on the loop: to be inserted */
+    struct arena arena;        /* of the page that is being parsed */
+    bool listed;
     struct orch_store_head head;
     struct error error;
     bool failed;
@@ -23,30 +34,47 @@ struct loading {
     char last_key[1024];
 };
 
+static void take_page(struct loop_task *task);
+
+/* To the loop. */
+static void hand_over(struct loading *loading)
+{
+    struct page *page = loading->filling;
+    loading->filling = NULL;
+    arena_finish(&loading->arena);
+    if (!page)
+        return;
+    page->task = (struct loop_task){.run = take_page, .name = "load"};
+    loop_post(loading->state->loop, &page->task);
+}
+
 static void add_entry(void *context, struct orch_str key, struct orch_str value)
 {
     struct loading *loading = context;
-    CLEANUP(arena_finish) struct arena arena = {0};
     struct error error;
     snprintf(loading->last_key, sizeof loading->last_key, "%.*s", (int)key.len, key.ptr);
     if (loading->failed)
         return;
-    void *filled = arena_alloc(&arena, loading->kind->type->size);
-    if (!schema_read_stored(loading->kind->type, value.ptr, value.len, &arena, filled, &error)) {
+    void *filled = arena_alloc(&loading->arena, loading->kind->type->size);
+    if (!schema_read_stored(loading->kind->type, value.ptr, value.len, &loading->arena, filled,
+                            &error)) {
         loading->failed = true;
         loading->error = error;
         error_wrap(&loading->error, "the stored record %s", loading->last_key);
         return;
     }
-    if (loading->count == loading->room) {
-        loading->room = loading->room ? loading->room * 2 : 1024;
-        loading->records =
-            memory_resize(loading->records, loading->room * sizeof *loading->records);
+    if (!loading->filling) {
+        loading->filling =
+            memory_alloc(sizeof *loading->filling + PAGE_RECORDS * sizeof(struct record *));
+        loading->filling->loading = loading;
     }
-    loading->records[loading->count++] = record_create(loading->kind, filled);
+    struct page *page = loading->filling;
+    page->records[page->count++] = record_create(loading->kind, filled);
+    if (page->count == PAGE_RECORDS)
+        hand_over(loading);
 }
 
-static bool list_kind(struct loading *loading, const struct record_kind *kind)
+static void list_kind(struct loading *loading, const struct record_kind *kind)
 {
     struct state *state = loading->state;
     uint32_t more = 1;
@@ -66,7 +94,6 @@ static bool list_kind(struct loading *loading, const struct record_kind *kind)
             error_set(&loading->error, ERROR_IO, "cannot list the store: %s", error.message);
         }
     }
-    return !loading->failed;
 }
 
 static void load(struct loop_job *job)
@@ -89,17 +116,26 @@ static void load(struct loop_job *job)
         error_set(&loading->error, ERROR_IO, "cannot open the store: %s", error.message);
         return;
     }
-    for (int i = 0; i < KIND_COUNT; i++)
-        if (!list_kind(loading, state->indexes[i].kind))
-            return;
+    for (int i = 0; i < KIND_COUNT && !loading->failed; i++)
+        list_kind(loading, state->indexes[i].kind);
+    hand_over(loading);
+}
+
+static void free_page(struct loading *loading)
+{
+    struct page *page = loading->first;
+    loading->first = page->next;
+    for (size_t i = page->inserted; i < page->count; i++)
+        record_release(page->records[i]);
+    free(page);
 }
 
 static void finish(struct loading *loading, const struct error *error)
 {
-    for (size_t i = loading->inserted; i < loading->count; i++)
-        record_release(loading->records[i]);
+    loop_slice_stop(&loading->slice);
+    while (loading->first)
+        free_page(loading);
     loading->opened(loading->argument, error);
-    free(loading->records);
     free(loading);
 }
 
@@ -151,32 +187,50 @@ static void write_first(struct loading *loading)
     txn_submit(txn, first_written, loading);
 }
 
+static void insert(struct state *state, struct record *record)
+{
+    struct index *index = &state->indexes[record->kind->id];
+    struct index_entry *entry = index_insert(index, record);
+    *entry = (struct index_entry){.committed = record, .head = record_take_reference(record)};
+    index->committed_count++;
+}
+
 static bool insert_some(void *argument)
 {
+    enum { RECORDS_AT_ONCE = 1000 };
     struct loading *loading = argument;
-    struct state *state = loading->state;
-    for (int i = 0; i < 2000 && loading->inserted < loading->count; i++) {
-        struct record *record = loading->records[loading->inserted++];
-        struct index *index = &state->indexes[record->kind->id];
-        struct index_entry *entry = index_insert(index, record);
-        *entry = (struct index_entry){.committed = record, .head = record_take_reference(record)};
-        index->committed_count++;
-    }
-    if (loading->inserted < loading->count)
+    struct page *page = loading->first;
+    for (int i = 0; page && i < RECORDS_AT_ONCE && page->inserted < page->count; i++)
+        insert(loading->state, page->records[page->inserted++]);
+    if (page && page->inserted == page->count)
+        free_page(loading);
+    if (loading->first)
         return true;
-    write_first(loading);
+    if (loading->listed && loading->failed)
+        finish(loading, &loading->error);
+    else if (loading->listed)
+        write_first(loading);
     return false;
 }
 
+static void take_page(struct loop_task *task)
+{
+    struct page *page = CONTAINER_OF(task, struct page, task);
+    struct loading *loading = page->loading;
+    if (loading->first)
+        loading->last->next = page;
+    else
+        loading->first = page;
+    loading->last = page;
+    loop_slice_start(&loading->slice);
+}
+
+/* After the last page, which was posted before. */
 static void loaded(struct loop_job *job)
 {
     struct loading *loading = CONTAINER_OF(job, struct loading, job);
-    if (loading->failed) {
-        finish(loading, &loading->error);
-        return;
-    }
     FAILPOINT(store_listed);
-    loop_slice_init(&loading->slice, loading->state->loop, "load", insert_some, loading);
+    loading->listed = true;
     loop_slice_start(&loading->slice);
 }
 
@@ -188,6 +242,7 @@ void state_open(struct state *state, void (*opened)(void *argument, const struct
                                 .opened = opened,
                                 .argument = argument,
                                 .job = {.work = load, .done = loaded, .name = "load"}};
+    loop_slice_init(&loading->slice, state->loop, "load", insert_some, loading);
     if (loop_lane_offload(state->lane, &loading->job))
         return;
     struct error error;

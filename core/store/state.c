@@ -59,6 +59,7 @@ struct state *state_create(const struct state_config *config)
         state->indexes[i].kind = kind;
     }
     state->turn_end = (struct loop_task){.run = turn_end, .name = "state turn"};
+    loop_slice_init(&state->commits, config->loop, "commit", state_commit_some, state);
     state->lane = loop_lane_create(config->loop);
     snprintf(state->trouble, sizeof state->trouble, "the state is being loaded");
     return state;
@@ -69,6 +70,7 @@ void state_destroy(struct state *state)
     if (!state)
         return;
     loop_lane_destroy(state->lane);
+    loop_slice_stop(&state->commits);
     for (size_t i = 0; i < state->garbage_count; i++)
         record_release(state->garbage[i]);
     free(state->garbage);
@@ -94,7 +96,7 @@ uint64_t state_seq(const struct state *state)
 
 uint64_t state_settled_seq(const struct state *state)
 {
-    return state->at_store || state->forming ? state->head : state->seq;
+    return state->committing || state->at_store || state->forming ? state->head : state->seq;
 }
 
 uint64_t state_next_seq(struct state *state)
@@ -249,7 +251,7 @@ static void store_closed(struct loop_job *job)
 
 void state_maybe_close(struct state *state)
 {
-    if (!state->closed || !state->closing || state->at_store || state->forming)
+    if (!state->closed || !state->closing || state->committing || state->at_store || state->forming)
         return;
     state->closing = true;
     struct closing *closing = memory_alloc(sizeof *closing);
