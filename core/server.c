@@ -68,16 +68,19 @@ static void container_record_changed(void *argument, const struct record *before
 static bool share_some(struct server *server)
 {
     enum { CONTAINERS_AT_ONCE = 1000 };
-    const struct container *container = server->shared_up_to;
-    for (int i = 0; i < CONTAINERS_AT_ONCE; i++) {
-        container = container_manager_next(server->containers, NULL, container);
-        if (!container)
-            return false;
-        if (holds_share(container))
-            share(server, container, true);
+    const struct container *last = server->shared_up_to;
+    const struct record *record = NULL;
+    struct state_cursor cursor;
+    state_seek(server->state, STATE_COMMITTED, KIND_CONTAINER, last ? &last->record : NULL,
+               &cursor);
+    if (last)
+        (void)state_next(&cursor);
+    for (int i = 0; i < CONTAINERS_AT_ONCE && (record = state_next(&cursor)); i++) {
+        server->shared_up_to = (const struct container *)record;
+        if (holds_share(server->shared_up_to))
+            share(server, server->shared_up_to, true);
     }
-    server->shared_up_to = container;
-    return true;
+    return record != NULL;
 }
 
 /* -- what nodes tell -- */

@@ -89,7 +89,7 @@ struct deployment_manager {
 
 /* More of one kind are told by one event. What one transaction does at most, so that neither
  * making nor committing it takes long. */
-enum { SINGLE_EVENTS = 10, CHANGES_AT_ONCE = 256 };
+enum { SINGLE_EVENTS = 10, CHANGES_AT_ONCE = 128 };
 /* What is asked for and what is there, as of now. */
 struct census {
     const struct deployment *deployment;

@@ -71,7 +71,7 @@ struct batch {
     char message[ERROR_MESSAGE_BYTES];
 };
 /* So many operations are committed in one turn (one transaction at least). */
-enum { COMMIT_OPERATIONS = 512 };
+enum { COMMIT_OPERATIONS = 128 };
 enum { BATCH_OPERATIONS = 4096, BATCH_BYTES = 4 * 1024 * 1024 };
 
 struct state {
@@ -100,6 +100,7 @@ struct state {
     struct queue_node *waiting; /* of loop_task: told when ready again */
     struct state_figures figures;
     size_t event_limit;
+    uint64_t dropped_up_to[KIND_COUNT]; /* of events and audit: older ones go or are gone */
     void (*closed)(void *argument);
     void *closed_argument;
 };

@@ -106,15 +106,20 @@ void txn_delete(struct txn *txn, const struct record *record)
     add_change(txn, record, NULL);
 }
 
+/* Those on their way out already are not looked through again each time. */
 static void drop_oldest(struct txn *txn, enum record_kind_id kind, size_t limit)
 {
-    struct index *index = &txn->state->indexes[kind];
+    struct state *state = txn->state;
+    struct index *index = &state->indexes[kind];
     struct state_cursor cursor;
     for (int i = 0; i < 2 && index->committed_count > limit; i++) {
-        state_seek(txn->state, STATE_HEAD, kind, NULL, &cursor);
+        const struct record probe = {.kind = index->kind, .seq = state->dropped_up_to[kind]};
+        state_seek(state, STATE_HEAD, kind, &probe, &cursor);
         const struct record *oldest = state_next(&cursor);
-        if (oldest)
-            txn_delete(txn, oldest);
+        if (!oldest)
+            return;
+        state->dropped_up_to[kind] = oldest->seq;
+        txn_delete(txn, oldest);
     }
 }
 
@@ -158,6 +163,7 @@ void txn_audit(struct txn *txn, const char *verb, const char *object, const char
  * with it, so that is the committed one. */
 void txn_undo(struct txn *txn)
 {
+    memset(txn->state->dropped_up_to, 0, sizeof txn->state->dropped_up_to);
     for (size_t i = 0; i < txn->count; i++) {
         const struct record *probe =
             txn->changes[i].after ? txn->changes[i].after : txn->changes[i].before;
@@ -179,6 +185,8 @@ void txn_abort(struct txn *txn)
 {
     if (!txn)
         return;
+    if (txn->count)
+        memset(txn->state->dropped_up_to, 0, sizeof txn->state->dropped_up_to);
     /* Only this one is undone: what was head before it is head again. */
     for (size_t i = txn->count; i-- > 0;) {
         struct change *change = &txn->changes[i];
