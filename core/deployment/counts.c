@@ -180,7 +180,7 @@ static void note_drift(struct track *track)
 {
     LOG_ERROR("a container had changed unseen", LOG_STR("deployment", track->name));
 #ifdef ORCHESTRATOR_CHECKED
-    assert(!"counts are kept as containers change");
+    assert(false && "counts are kept as containers change");
 #endif
 }
 
