@@ -146,7 +146,8 @@ static size_t write_id(const char *id, size_t length, char *to)
     to[0] = 'x';
     to[1] = (char)(length / 2);
     for (size_t i = 0; i < length / 2; i++)
-        to[2 + i] = (char)(hex_digit(id[2 * i]) << 4 | hex_digit(id[2 * i + 1]));
+        to[2 + i] =
+            (char)((unsigned)hex_digit(id[2 * i]) << 4 | (unsigned)hex_digit(id[2 * i + 1]));
     return 2 + length / 2;
 }
 

@@ -83,6 +83,7 @@ void scheduler_node_put(struct scheduler *scheduler, const struct node *record,
 
 static void free_node(struct scheduler *scheduler, struct column_node *node)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
     HASH_DEL(scheduler->by_name, node);
     record_release(&node->record->record);
     free(node->ports);
