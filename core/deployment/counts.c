@@ -24,7 +24,7 @@ enum {
     MARK_OVERDUE = 1 << 10,
     MARK_SLOT = 1 << 11
 };
-enum { LOOKED_THROUGH_AT_ONCE = 1000, SLOTS_LIMIT = 1 << 24 };
+enum { LOOKED_THROUGH_AT_ONCE = 250, SLOTS_LIMIT = 1 << 24 };
 
 /* -- slots -- */
 

@@ -44,6 +44,7 @@ struct track {
     struct slots slots;
     bool outdated_counts; /* all containers are to be looked through again */
     bool verifying;       /* nothing is expected to differ */
+    uint64_t verified;    /* in which round of the slow pass */
     char counted_up_to[80], waiting_id[80];
     uint64_t next_change_ns; /* when time alone changes something; 0: never */
     uint64_t next_scan_ns;   /* a large one is not looked through at every event */
@@ -77,6 +78,7 @@ struct deployment_manager {
     struct track *queue, *queue_last;
     struct loop_slice slice;
     struct loop_timer full_pass;
+    uint64_t round;         /* each deployment's counts are verified once in it */
     struct loop_task ready; /* the state takes changes again */
     bool waits_for_state;
     struct placing *placings; /* under way */

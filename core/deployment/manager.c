@@ -131,18 +131,26 @@ static bool work_off(void *argument)
     return manager->queue != NULL;
 }
 
+/* Everything is looked at; of the containers so many are counted again, the others in later passes.
+ */
 static void full_pass(void *argument)
 {
+    enum { VERIFIED_AT_ONCE = 20000 };
     struct deployment_manager *manager = argument;
     struct track *track, *next;
+    int64_t left = VERIFIED_AT_ONCE;
     HASH_ITER(hh, manager->tracks, track, next)
     {
-        if (!track->outdated_counts) {
+        if (left > 0 && track->verified <= manager->round && !track->outdated_counts) {
             counts_look_through(track);
             track->verifying = true;
+            track->verified = manager->round + 1;
+            left -= track->counts.current + 1;
         }
         deployment_queue(manager, track);
     }
+    if (left > 0)
+        manager->round++;
     uint64_t interval = manager->config.full_pass_ns;
     loop_timer_start(&manager->full_pass, interval ? interval : 30 * NS_PER_SECOND);
 }
