@@ -239,7 +239,7 @@ static bool go_on(void *argument)
         struct making *one = &making[i];
         ended += one->started.ends > 0;
         if (one->created.ends && !one->start_sent) {
-            snprintf(one->id, sizeof one->id, "%s", one->created.text);
+            memccpy(one->id, one->created.text, 0, sizeof one->id - 1);
             one->start_sent = true;
             begin_start(&one->started, one->id);
         }
