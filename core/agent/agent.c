@@ -44,9 +44,11 @@ void agent_runtime_is(struct agent *agent, bool up, const char *message)
         loop_timer_start(&agent->info_timer, NS_PER_SECOND);
     if (!changed)
         return;
-    LOG_WARN(up ? "the engine answers again"
-                : "the engine does not answer; containers stay as they are",
-             LOG_STR("message", message));
+    if (!up)
+        LOG_WARN("the engine does not answer; containers stay as they are",
+                 LOG_STR("message", message));
+    else if (agent->listed)
+        LOG_INFO("the engine answers again");
     report_arrange(agent);
     if (up)
         agent_look_all(agent);
