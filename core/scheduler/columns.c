@@ -162,21 +162,6 @@ void scheduler_share_remove(struct scheduler *scheduler, const struct scheduler_
     change_share(scheduler, share, -1);
 }
 
-void scheduler_node_deployments(const struct scheduler *scheduler, const char *name,
-                                void (*visit)(void *argument, const char *deployment),
-                                void *argument)
-{
-    const struct column_node *node = scheduler_node(scheduler, name);
-    struct tally *tally, *next;
-    if (!node)
-        return;
-    HASH_ITER(hh, scheduler->tallies, tally, next)
-    {
-        if (tally_count(tally, node->number))
-            visit(argument, tally->deployment);
-    }
-}
-
 struct node_amounts scheduler_allocated(const struct scheduler *scheduler, const char *name,
                                         int64_t *containers)
 {

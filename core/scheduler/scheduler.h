@@ -45,10 +45,6 @@ struct scheduler_share {
 };
 void scheduler_share_add(struct scheduler *scheduler, const struct scheduler_share *share);
 void scheduler_share_remove(struct scheduler *scheduler, const struct scheduler_share *share);
-/* Each deployment that has a share of the node. */
-void scheduler_node_deployments(const struct scheduler *scheduler, const char *node,
-                                void (*visit)(void *argument, const char *deployment),
-                                void *argument);
 /* What the committed shares reserve on a node. */
 struct node_amounts scheduler_allocated(const struct scheduler *scheduler, const char *node,
                                         int64_t *containers);
