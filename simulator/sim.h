@@ -214,7 +214,7 @@ struct sim_proxy {
     struct loop_timer apply, turn, restart;
 };
 
-struct flow; /* sim_net.c: one connection between an agent and a server */
+struct flow; /* net.c: one connection between an agent and a server */
 struct host {
     uint32_t index;
     char name[16];
@@ -398,7 +398,7 @@ void processes_heal(void);
 void processes_bury(void); /* those that died in their own turn */
 struct server_process *server_of_store(const void *store);
 
-/* sim_engine.c */
+/* engine.c */
 extern const struct orch_runtime_v1 sim_engine_table;
 void engine_init(struct host *host);
 void engine_process_died(struct host *host);
@@ -408,14 +408,14 @@ struct cell *engine_cell_of(const struct host *host, const char *record); /* a r
 struct cell *engine_cell_at(const struct host *host, const char *address);
 void cell_exit(struct cell *cell, int32_t code, uint32_t flags);
 
-/* sim_app.c */
+/* app.c */
 void app_start(struct cell *cell);
 void app_heal(struct cell *cell);
 int32_t app_exec(struct cell *cell, const char *what);
 bool app_ready(const struct cell *cell);
 void app_signal(struct cell *cell, uint64_t grace_ns);
 
-/* sim_store.c */
+/* store.c */
 extern const struct orch_store_v1 sim_store_table;
 void store_init(void);
 
@@ -427,12 +427,12 @@ void truth_apply(struct server_process *server, const struct orch_store_txn *txn
 struct true_container *true_container(const char *id);
 struct true_deployment *true_deployment(const char *name);
 
-/* sim_net.c */
+/* net.c */
 void net_init(void);
 void net_heal(void);
 void net_process_died(struct process *process, bool host_died);
 
-/* sim_proxy.c */
+/* proxy.c */
 void proxy_init(struct host *host);
 void proxy_agent_died(struct host *host);
 void proxy_heal(struct host *host);
@@ -450,7 +450,7 @@ bool users_settled(void);
 void users_audit(const char *by, const char *verb, const char *object);
 void users_check_content(const char *operation);
 
-/* sim_clock.c */
+/* clock.c */
 void clock_init(void);
 void clock_heal(void);
 
