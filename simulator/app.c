@@ -14,8 +14,8 @@ void app_start(struct cell *cell)
     bool oom = strikes(FAULT_APP_OOM, STREAM_APPS);
     bool crash = strikes(FAULT_APP_CRASH, STREAM_APPS);
     bool exits = strikes(FAULT_APP_EXIT, STREAM_APPS);
-    *app = (struct app){.ready_at_ns = now + NS_PER_MS * draw_between(STREAM_APPS, 1, 800),
-                        .term_ns = NS_PER_MS * draw_between(STREAM_APPS, 1, 1500)};
+    *app = (struct app){.ready_at_ns = now + draw_pace(STREAM_APPS, PACE_READY),
+                        .term_ns = draw_pace(STREAM_APPS, PACE_TERM)};
     if (slow)
         app->ready_at_ns += draw_around(STREAM_APPS, 8 * NS_PER_SECOND);
     app->flap_ns = flaps ? NS_PER_SECOND + draw_around(STREAM_APPS, 5 * NS_PER_SECOND) : 0;

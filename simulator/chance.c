@@ -43,6 +43,21 @@ uint64_t draw_around(enum stream stream, uint64_t mean)
     return a / 2 + b / 2 + c;
 }
 
+void options_usual_paces(struct options *options)
+{
+    options->paces[PACE_LOOK] = (struct pace){NS_PER_US, 300, 5000};
+    options->paces[PACE_PULL] = (struct pace){NS_PER_MS, 20, 4000};
+    options->paces[PACE_CALL] = (struct pace){NS_PER_MS, 2, 120};
+    options->paces[PACE_READY] = (struct pace){NS_PER_MS, 1, 800};
+    options->paces[PACE_TERM] = (struct pace){NS_PER_MS, 1, 1500};
+}
+
+uint64_t draw_pace(enum stream stream, enum pace_of what)
+{
+    const struct pace *pace = &world.options.paces[what];
+    return pace->unit_ns * draw_between(stream, pace->low, pace->high);
+}
+
 bool faults_on(void)
 {
     return world.phase == PHASE_SAFETY;
@@ -100,6 +115,8 @@ void trace(char kind, const char *format, ...)
 {
     char text[1024];
     va_list arguments;
+    if (!world.traced)
+        return;
     uint64_t at = now_ns();
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -113,6 +130,8 @@ void trace(char kind, const char *format, ...)
 
 void trace_bytes(char kind, const char *label, const void *bytes, size_t length)
 {
+    if (!world.traced)
+        return;
     trace(kind, "%s %zu bytes", label, length);
     mix(bytes, length);
     if (shows())

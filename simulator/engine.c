@@ -237,7 +237,7 @@ static void run(struct cell *cell)
     cell->finished_ms = 0;
     cell->term_ns = cell->kill_at_ns = 0;
     trace('A', "%s %s runs at %s", cell->host->name, cell->name, cell->address);
-    check_start(cell);
+    JUDGE(started, cell);
     app_start(cell);
     tell(cell->host, cell->id);
 }
@@ -263,11 +263,11 @@ static void complete(struct host *host, struct orch_op op, const struct orch_res
     if (!host->engine.host)
         return; /* it died meanwhile */
     orch_status status = ops_of(host)->complete(host->engine.host, op, result);
-    CHECK(I30, status == ORCH_OK || status == ORCH_E_STALE, "complete answers %d", status);
+    JUDGE(completed, status, false);
     if (!strikes(FAULT_ENGINE_TWICE, STREAM_ENGINE) || !host->engine.host)
         return;
     status = ops_of(host)->complete(host->engine.host, op, result);
-    CHECK(I30, status == ORCH_E_STALE, "a second answer is taken: %d", status);
+    JUDGE(completed, status, true);
 }
 
 /* An answer that comes when the host has long given up: the plugin's own deadline. */
@@ -388,7 +388,7 @@ static void act_stop(struct sim_call *call)
         return;
     }
     call->waits_for_end = true;
-    check_stop(call->host, cell, call->grace_ns);
+    JUDGE(stopping, call->host, cell, call->grace_ns);
     app_signal(cell, call->grace_ns);
 }
 
@@ -419,8 +419,9 @@ static void act_info(struct sim_call *call)
     const struct orch_runtime_info value = {.size = sizeof value,
                                             .engine = {"sim", 3},
                                             .version = {"1", 1},
-                                            .cpu_millis = 4000,
-                                            .memory_bytes = UINT64_C(8) << 30,
+                                            .cpu_millis = (uint64_t)call->host->capacity.cpu_millis,
+                                            .memory_bytes =
+                                                (uint64_t)call->host->capacity.memory_bytes,
                                             .features = UINT64_C(0xfff),
                                             .max_operations = 4};
     answer_plainly(call, ORCH_OK, &value);
@@ -468,11 +469,7 @@ static void act_list(struct sim_call *call)
         if (!is_asked(call, cell))
             continue;
         view_of(cell, pairs, &views[count++]);
-        struct true_container *record = true_container(cell->record);
-        if (record && call->fate == FATE_DONE && cell->state == ORCH_CONTAINER_EXITED)
-            record->end_known_ns = record->end_known_ns ? record->end_known_ns : now_ns();
-        else if (record && cell->state == ORCH_CONTAINER_RUNNING)
-            record->end_known_ns = 0;
+        JUDGE(listed, cell, call->fate == FATE_DONE);
         cell->known =
             cell->known || (call->fate == FATE_DONE && cell->state == ORCH_CONTAINER_RUNNING);
     }
@@ -557,15 +554,15 @@ static uint64_t usual_ns(enum verb verb)
     case VERB_INFO:
     case VERB_LIST:
     case VERB_LOGS:
-        return NS_PER_US * draw_between(STREAM_ENGINE, 300, 5000);
+        return draw_pace(STREAM_ENGINE, PACE_LOOK);
     case VERB_PULL:
-        return NS_PER_MS * draw_between(STREAM_ENGINE, 20, 4000);
+        return draw_pace(STREAM_ENGINE, PACE_PULL);
     case VERB_CREATE:
     case VERB_START:
     case VERB_STOP:
     case VERB_REMOVE:
     case VERB_EXEC:
-        return NS_PER_MS * draw_between(STREAM_ENGINE, 2, 120);
+        return draw_pace(STREAM_ENGINE, PACE_CALL);
     }
     return 0;
 }
@@ -603,8 +600,7 @@ static struct sim_call *begin(void *runtime, struct orch_op op, enum verb verb, 
         host->engine.operations++;
         world.actions++;
     }
-    CHECK(I19_BOUND, host->engine.operations <= 4 + 8 + 4, "%u calls under way on %s",
-          host->engine.operations, host->name);
+    JUDGE(called, host);
     *call = (struct sim_call){.host = host,
                               .generation = host->engine.generation,
                               .op = op,
@@ -632,7 +628,7 @@ static struct cell *touch(void *runtime, struct orch_str id, const char *verb)
     copy(text, sizeof text, id);
     struct cell *cell = find_id(runtime, text);
     if (cell)
-        check_touch(runtime, cell, verb);
+        JUDGE(touched, runtime, cell, verb);
     return cell;
 }
 
@@ -750,7 +746,7 @@ static orch_status remove_container(void *runtime, struct orch_op op, struct orc
     NEEDS_ENGINE(runtime);
     struct cell *cell = touch(runtime, id, "remove");
     if (cell)
-        check_remove(runtime, cell);
+        JUDGE(removing, runtime, cell);
     struct sim_call *call = begin(runtime, op, VERB_REMOVE, cell ? cell->name : "?");
     copy(call->id, sizeof call->id, id);
     return ORCH_PENDING;
@@ -975,7 +971,7 @@ static void make_trouble(void *argument)
     arm_trouble(host);
 }
 
-static void add_foreign(struct host *host, const char *name, const char *cluster)
+void engine_add_foreign(struct host *host, const char *name, const char *cluster)
 {
     struct cell *cell = make_cell(host);
     snprintf(cell->name, sizeof cell->name, "%s", name);
@@ -1000,9 +996,13 @@ static void add_foreign(struct host *host, const char *name, const char *cluster
 
 void engine_init(struct host *host)
 {
-    add_foreign(host, "stranger", NULL);
-    add_foreign(host, "other", "0123456789abcdef0123456789abcdef");
     arm_trouble(host);
+}
+
+void engine_boot(struct host *host)
+{
+    if (host->engine.down)
+        loop_timer_start(&host->engine.trouble, 0);
 }
 
 /* Calls that hang end now, as they would when somebody restarts the engine. */

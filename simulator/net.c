@@ -125,7 +125,7 @@ static void note_heard(struct flow *flow, const char *json, size_t length)
     if (!schema_read_stored(&message_type, json, length, &arena, &message, &error) ||
         !message.report)
         return;
-    truth_report(host->name, message.report);
+    JUDGE(reported, host->name, message.report);
     flow->full_seen = flow->full_seen || message.report->full;
     if (message.report->proxy_gone || !flow->full_seen)
         host->steady_since_ns = 0;
@@ -292,7 +292,7 @@ static void try_connect(void *argument)
 
 /* -- trouble -- */
 
-static struct loop_timer cuts, clogs, partitions, swizzles, reunions[HOST_LIMIT];
+static struct loop_timer cuts, clogs, partitions, swizzles;
 
 static void again(struct loop_timer *timer, enum fault fault)
 {
@@ -369,7 +369,7 @@ static void part(struct host *host, uint64_t span)
     struct flow *flow = host->flow;
     trace('N', "%s is unreachable for %llu ms", host->name, (unsigned long long)(span / NS_PER_MS));
     host->unreachable = true;
-    loop_timer_start(&reunions[host->index], span);
+    loop_timer_start(&host->reunion, span);
     if (!flow)
         return;
     uint64_t until = now_ns() + span;
@@ -423,7 +423,7 @@ void net_init(void)
     set_up(&swizzles, swizzle, FAULT_NET_SWIZZLE);
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
-        loop_timer_init(&reunions[i], world.loop, "reunion", reunite, host);
+        loop_timer_init(&host->reunion, world.loop, "reunion", reunite, host);
         loop_timer_init(&host->connect, world.loop, "connect", try_connect, host);
         try_connect_soon(host, 300 * NS_PER_MS);
     }

@@ -54,6 +54,7 @@ void process_start(struct process *process, int64_t wall, int64_t drift_ppm)
     process->stopped_until_ns = 0;
     process->dying = false;
     process->generation++;
+    process_stale(process);
     loop_virtual_step_wall(process->loop, wall - loop_wall_ms(process->loop));
 }
 
@@ -63,6 +64,7 @@ void process_finish(struct process *process)
     process->loop = NULL;
     process->dying = false;
     process->stopped_until_ns = 0;
+    process_stale(process);
 }
 
 bool process_runs(const struct process *process)
@@ -92,6 +94,7 @@ void process_sync(struct process *process)
         loop_virtual_jump(process->loop, local_ns);
         trace('X', "%s goes on", process->name);
     }
+    process_stale(process);
     process->running = true;
     (void)loop_run_until(process->loop, local_ns);
     process->running = false;
@@ -130,36 +133,16 @@ static void opened(void *argument, const struct error *error)
     process->opened_at_ns = now_ns();
 }
 
-/* Watches what containers are said to be, for judging replacements. */
 static void touched(void *argument, enum record_kind_id kind, const char *name)
 {
     struct server_process *process = argument;
-    if (process->process.dying)
-        return;
-    if (kind == KIND_NODE)
-        check_lost(process, name);
-    if (kind != KIND_CONTAINER)
-        return;
-    const struct container *container = container_manager_find(process->server->containers, name);
-    struct true_container *seen = container ? true_container(name) : NULL;
-    if (seen &&
-        container_manager_status(process->server->containers, container)->state == CONTAINER_LOST)
-        seen->lost_seen_ns = now_ns();
-}
-
-static void add_schedulers(struct server_process *process)
-{
-    struct error error;
-    bool added = scheduler_add_plugin(process->server->scheduler, "spread", sim_scheduler_spread,
-                                      NULL, &process->scheduler_host.orch, "{}", &error) &&
-                 scheduler_add_plugin(process->server->scheduler, "binpack", sim_scheduler_binpack,
-                                      NULL, &process->scheduler_host.orch, "{}", &error);
-    if (!added)
-        check_failed(INVARIANT_I27, "a scheduler refuses to start: %s", error.message);
+    if (!process->process.dying)
+        JUDGE(soft_changed, process, kind, name);
 }
 
 void server_start(struct server_process *process)
 {
+    struct error error;
     struct process *self = &process->process;
     process_start(self, wall_ms(NULL), 0);
     start_hosting(self, &process->ops, &process->environment);
@@ -171,18 +154,18 @@ void server_start(struct server_process *process)
                                          .store_host = &process->store_host.orch,
                                          .store_config = "{}",
                                          .state_directory = world.directory,
-                                         .event_limit = 200,
-                                         .suspect_after_ns = SUSPECT_MS * NS_PER_MS,
-                                         .lost_after_ns = LOST_MS * NS_PER_MS,
-                                         .default_scheduler =
-                                             world.options.binpack ? "binpack" : "spread",
-                                         .fallback_scheduler = "spread",
+                                         .event_limit = world.options.event_limit,
+                                         .suspect_after_ns = world.options.suspect_after_ns,
+                                         .lost_after_ns = world.options.lost_after_ns,
+                                         .default_scheduler = world.options.default_scheduler,
+                                         .fallback_scheduler = world.options.fallback_scheduler,
                                          .default_balancer = "round-robin"};
     process->opened = process->failed = false;
     process->server = server_create(&config);
     server_set_listener(process->server,
                         &(struct server_listener){.touched = touched, .argument = process});
-    add_schedulers(process);
+    if (!world.add_schedulers(process, &error))
+        world_broken("a scheduler refuses to start: %s", error.message);
     trace('X', "%s starts", self->name);
     server_open(process->server, opened, process);
 }
@@ -194,7 +177,7 @@ void server_kill(struct server_process *process)
         return;
     trace('X', "%s dies", self->name);
     self->dying = true;
-    users_server_died(self);
+    JUDGE(server_died, self);
     net_process_died(self, false);
     server_destroy(process->server);
     process->server = NULL;
@@ -219,13 +202,16 @@ void agent_start(struct host *host)
     host->engine.generation = self->generation;
     host->runtime =
         runtime_create_table(&host->runtime_host, &sim_engine_table, host, host->ops, "{}", &error);
-    const struct agent_config config = {.loop = self->loop,
-                                        .node_name = host->name,
-                                        .address = "127.0.0.1",
-                                        .state_directory = host->directory,
-                                        .runtime = host->runtime,
-                                        .feed = (struct proxy_feed *)host,
-                                        .runtime_name = "sim"};
+    const struct agent_config config = {
+        .loop = self->loop,
+        .node_name = host->name,
+        .address = "127.0.0.1",
+        .labels = host->labels,
+        .reserved = host->reserved,
+        .state_directory = world.options.files ? host->directory : NULL,
+        .runtime = host->runtime,
+        .feed = world.options.proxies ? (struct proxy_feed *)host : NULL,
+        .runtime_name = "sim"};
     trace('X', "%s starts", self->name);
     host->agent = agent_create(&config, &error);
     host->flow_ready_ns = now_ns() + NS_PER_MS * draw(STREAM_PROCESS, 500);
@@ -240,7 +226,8 @@ void agent_kill(struct host *host)
     trace('X', "%s dies", self->name);
     self->dying = true;
     net_process_died(self, host->boot_at_ns != 0);
-    proxy_agent_died(host);
+    if (world.options.proxies)
+        proxy_agent_died(host);
     engine_process_died(host);
     agent_destroy(host->agent);
     host->agent = NULL;
@@ -259,7 +246,7 @@ void agent_kill(struct host *host)
 /* -- trouble with processes -- */
 
 static struct loop_timer server_trouble, server_stop, takeover, agent_trouble, agent_stop,
-    host_trouble, server_return[SERVER_LIMIT], agent_return[HOST_LIMIT];
+    host_trouble, server_return[SERVER_LIMIT];
 
 static void arm(struct loop_timer *timer, enum fault fault)
 {
@@ -308,6 +295,7 @@ static void stop_process(struct process *process, enum fault fault)
         return;
     uint64_t span = draw_around(STREAM_PROCESS, 8 * NS_PER_SECOND);
     process->stopped_until_ns = now_ns() + span + 1;
+    process_stale(process);
     for (uint32_t i = 0; i < world.options.hosts; i++)
         if (fault == FAULT_SERVER_STOP || process == &world.hosts[i].process)
             world.hosts[i].told_since_ns = process->stopped_until_ns;
@@ -362,8 +350,7 @@ static void crash_agent(void *argument)
     if (host->process.loop) {
         world.hits[FAULT_AGENT_CRASH]++;
         agent_kill(host);
-        loop_timer_start(&agent_return[host->index],
-                         NS_PER_MS * draw_between(STREAM_PROCESS, 10, 6000));
+        loop_timer_start(&host->back, NS_PER_MS * draw_between(STREAM_PROCESS, 10, 6000));
     }
     arm(&agent_trouble, FAULT_AGENT_CRASH);
 }
@@ -376,6 +363,24 @@ static void stop_agent(void *argument)
 }
 
 /* Everything of a host goes at once: agent, engine with its containers, proxy. */
+void host_crash(struct host *host, uint64_t away_ns)
+{
+    trace('X', "%s loses power", host->name);
+    host->boot_at_ns = now_ns() + away_ns + 1;
+    agent_kill(host);
+    engine_host_died(host);
+    if (world.options.proxies)
+        proxy_host_died(host);
+    loop_timer_start(&host->back, away_ns + 1);
+}
+
+void host_boot(struct host *host)
+{
+    loop_timer_stop(&host->back);
+    engine_boot(host);
+    start_agent_again(host);
+}
+
 static void crash_host(void *argument)
 {
     struct host *host = any_host();
@@ -383,12 +388,7 @@ static void crash_host(void *argument)
     if (!host->boot_at_ns) {
         uint64_t away = draw_around(STREAM_PROCESS, 20 * NS_PER_SECOND);
         world.hits[FAULT_HOST_CRASH]++;
-        trace('X', "%s loses power", host->name);
-        host->boot_at_ns = now_ns() + away + 1;
-        agent_kill(host);
-        engine_host_died(host);
-        proxy_host_died(host);
-        loop_timer_start(&agent_return[host->index], away + 1);
+        host_crash(host, away);
     }
     arm(&host_trouble, FAULT_HOST_CRASH);
 }
@@ -409,7 +409,7 @@ void processes_init(void)
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
         snprintf(host->process.name, sizeof host->process.name, "agent-%u", i + 1);
-        loop_timer_init(&agent_return[i], world.loop, "agent again", start_agent_again, host);
+        loop_timer_init(&host->back, world.loop, "agent again", start_agent_again, host);
     }
     set_up(&server_trouble, crash_server, FAULT_SERVER_CRASH);
     set_up(&server_stop, stop_server, FAULT_SERVER_STOP);

@@ -15,7 +15,6 @@ struct sim_connection {
     char service[64], endpoint[80];
     struct loop_timer end;
 };
-static struct sim_connection *connections[HOST_LIMIT];
 
 static struct host *host_of(struct proxy_feed *feed)
 {
@@ -84,7 +83,7 @@ static void tell_drained(struct host *host, const char *service, struct proxy_en
 
 static void free_connection(struct sim_connection *connection)
 {
-    struct sim_connection **link = &connections[connection->host->index];
+    struct sim_connection **link = &connection->host->connections;
     while (*link != connection)
         link = &(*link)->next;
     *link = connection->next;
@@ -96,7 +95,7 @@ static void free_connection(struct sim_connection *connection)
 static uint64_t cut_connections(struct host *host, const char *service, const char *endpoint)
 {
     uint64_t count = 0;
-    for (struct sim_connection *at = connections[host->index], *next; at; at = next) {
+    for (struct sim_connection *at = host->connections, *next; at; at = next) {
         next = at->next;
         if ((service && strcmp(at->service, service) != 0) ||
             (endpoint && strcmp(at->endpoint, endpoint) != 0))
@@ -124,33 +123,6 @@ static void connection_over(void *argument)
         tell_drained(host, service, endpoint, 0);
 }
 
-/* One that has not acknowledged for the suspect time no longer counts. */
-static bool is_silent(const struct sim_proxy *proxy)
-{
-    return proxy->publish_asked && now_ns() - proxy->asked_ns > (SUSPECT_MS - 100) * NS_PER_MS;
-}
-
-/* A picked endpoint is its own container or nobody's; never another's. Other nodes' tables may lag
- * behind a crash there; what an ordered end leaves behind is judged at the end. */
-static void judge_pick(struct host *host, const struct proxy_table_service *service,
-                       const struct proxy_endpoint *endpoint)
-{
-    struct host *at = NULL;
-    struct true_container *record = true_container(endpoint->id);
-    for (uint32_t i = 0; record && i < world.options.hosts; i++)
-        if (strcmp(world.hosts[i].name, record->node) == 0)
-            at = &world.hosts[i];
-    struct cell *cell = at ? engine_cell_at(at, endpoint->address) : NULL;
-    /* A start that was under way when the end became known can't be held back any more. */
-    bool known = record && record->end_known_ns && cell && record->end_known_ns < cell->asked_ns;
-    CHECK(I14_STATE, !endpoint->draining, "%s picks %s, which drains", host->name, endpoint->id);
-    CHECK(I14_ADDRESS,
-          at != host || !cell || cell->foreign || !known || is_silent(&host->proxy) ||
-              strcmp(cell->record, endpoint->id) == 0,
-          "%s: a connection of %s to %s at %s reaches %s", host->name, service->name, endpoint->id,
-          endpoint->address, cell ? cell->name : "");
-}
-
 static void connect_one(struct host *host, struct proxy_table_service *service)
 {
     uint64_t active = 0;
@@ -164,11 +136,11 @@ static void connect_one(struct host *host, struct proxy_table_service *service)
         struct proxy_endpoint *endpoint = &service->endpoints[i];
         if (endpoint->draining || pick--)
             continue;
-        judge_pick(host, service, endpoint);
+        JUDGE(picked, host, service, endpoint);
         struct sim_connection *connection = memory_alloc(sizeof *connection);
         connection->host = host;
-        connection->next = connections[host->index];
-        connections[host->index] = connection;
+        connection->next = host->connections;
+        host->connections = connection;
         memcpy(connection->service, service->name, sizeof connection->service);
         memcpy(connection->endpoint, endpoint->id, sizeof connection->endpoint);
         loop_timer_init(&connection->end, world.loop, "connection", connection_over, connection);
@@ -215,20 +187,6 @@ void proxy_feed_set_callbacks(struct proxy_feed *feed, const struct feed_callbac
     host_of(feed)->proxy.callbacks = *callbacks;
 }
 
-static void judge_service(struct host *host, const struct feed_service *service)
-{
-    const char *deployment = NULL;
-    for (uint32_t i = 0; i < service->endpoint_count; i++) {
-        struct true_container *container = true_container(service->endpoints[i].id);
-        CHECK(I16, container, "%s: %s has an endpoint that never was: %s", host->name,
-              service->name, service->endpoints[i].id);
-        CHECK(I16, !deployment || strcmp(deployment, container->deployment) == 0,
-              "%s: %s has endpoints of %s and %s", host->name, service->name, deployment,
-              container->deployment);
-        deployment = container->deployment;
-    }
-}
-
 void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service)
 {
     struct host *host = host_of(feed);
@@ -238,7 +196,7 @@ void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *
         to = &fed->services[fed->count++];
     if (!to)
         abort();
-    judge_service(host, service);
+    JUDGE(fed, host, service);
     memset(to, 0, sizeof *to);
     snprintf(to->name, sizeof to->name, "%s", service->name);
     to->drain_timeout_ns = service->drain_timeout_ns;

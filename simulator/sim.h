@@ -1,4 +1,4 @@
-/* The simulator: a whole cluster in one process, in simulated time, from a seed.
+/* The simulator's models: a whole cluster in one process, in simulated time, from a seed.
  *
  * The code that ships (server.c with its managers, the agents, probes, the link) runs on virtual
  * loops, one per process, so that a process can be stopped, slowed down, or killed between any two
@@ -7,7 +7,10 @@
  * walks a hash: a seed gives the same run everywhere, and `trace_hash` says so.
  *
  * One world per process of ours: `world` is a global because the models stand behind tables
- * (runtime, store, proxy feed) that hand back no context of ours. */
+ * (runtime, store, proxy feed) that hand back no context of ours.
+ *
+ * Who builds a world fills its options, hosts, judge and schedulers, then calls world_build. Two
+ * do: tests/sim, which draws faults and judges what happens, and `orchestrator simulate`. */
 #ifndef SIM_H
 #define SIM_H
 
@@ -16,24 +19,14 @@
 #include "base/hash.h"
 #include "deployment/deployment.h"
 #include "loop/loop.h"
+#include "node/messages.h"
 #include "plugin/host.h"
 #include "plugin/ops.h"
 #include "plugin/runtime.h"
 #include "proxy/feed.h"
 #include "server.h"
 
-#include <uthash.h>
-
-enum {
-    SITE_LIMIT = 48,
-    HOST_LIMIT = 8,
-    SERVER_LIMIT = 2,
-    SUSPECT_MS = 3000,
-    LOST_MS = 15000,
-    EXIT_CRASH = 127,
-    EXIT_LIVENESS = 128,
-    EXIT_INVARIANT = 129
-};
+enum { SITE_LIMIT = 48, SERVER_LIMIT = 2, SUSPECT_MS = 3000, LOST_MS = 15000 };
 
 /* Streams of chance, one per purpose: switching one fault off does not move the others. */
 #define SIM_STREAMS(X)                                                                             \
@@ -99,13 +92,25 @@ enum fault {
         FAULT_COUNT
 };
 
-struct options {                 /* drawn from the seed, then changed by the command line */
-    uint64_t rates[FAULT_COUNT]; /* 0: off */
-    uint32_t hosts, deployments, services;
-    uint64_t safety_ns;     /* length of the first phase */
-    uint64_t user_pause_ns; /* mean, between two commands */
-    bool binpack, buggify;
+/* How long things take that are neither at fault nor ours: low to high, in units. */
+struct pace {
+    uint64_t unit_ns, low, high;
 };
+enum pace_of { PACE_LOOK, PACE_PULL, PACE_CALL, PACE_READY, PACE_TERM, PACE_COUNT };
+uint64_t draw_pace(enum stream stream, enum pace_of what);
+
+struct options {
+    uint64_t rates[FAULT_COUNT]; /* 0: off */
+    struct pace paces[PACE_COUNT];
+    uint32_t hosts;
+    uint64_t suspect_after_ns, lost_after_ns;
+    const char *default_scheduler, *fallback_scheduler;
+    uint32_t event_limit;
+    bool buggify;
+    bool proxies; /* modelled; else tables are acknowledged at once */
+    bool files;   /* agents keep theirs, in the hosts' directories */
+};
+void options_usual_paces(struct options *options);
 
 /* -- processes -- */
 
@@ -118,7 +123,12 @@ struct process {
     bool running;              /* in its turn */
     bool dying;                /* killed: nothing of it leaves any more */
     uint64_t generation;       /* counts its lives */
-    char name[16];
+    char name[80];
+    struct { /* turns.c: its place among those that wait */
+        uint64_t at_ns;
+        uint32_t index;
+        bool stale;
+    } turn;
 };
 void process_start(struct process *process, int64_t wall_ms, int64_t drift_ppm);
 void process_finish(struct process *process); /* what lived on the loop has been destroyed */
@@ -126,6 +136,8 @@ uint64_t process_local(const struct process *process, uint64_t world_ns);
 uint64_t process_next_ns(const struct process *process); /* world time */
 void process_sync(struct process *process);              /* runs what is due by now */
 bool process_runs(const struct process *process);
+/* turns.c: when it is next due has changed. */
+void process_stale(struct process *process);
 
 struct server_process {
     struct process process;
@@ -215,9 +227,12 @@ struct sim_proxy {
 };
 
 struct flow; /* net.c: one connection between an agent and a server */
+struct sim_connection;
 struct host {
     uint32_t index;
-    char name[16];
+    char name[64];
+    struct node_amounts capacity, reserved;
+    struct list labels; /* map */
     struct process process;
     struct plugin_environment environment;
     struct op_table *ops;
@@ -236,110 +251,42 @@ struct host {
     bool was_lost;
     uint64_t steady_since_ns; /* told everything, and never silent since; 0: not now */
     uint64_t draining_seen_ns;
-    int64_t kept_fence;  /* the highest seen in the agent's file */
-    uint64_t boot_at_ns; /* off until then; 0: on */
-    struct loop_timer connect;
+    int64_t kept_fence;                       /* the highest seen in the agent's file */
+    uint64_t boot_at_ns;                      /* off until then; 0: on */
+    struct loop_timer connect, reunion, back; /* net.c, process.c */
+    struct sim_connection *connections;       /* proxy.c */
 };
 
-/* -- the truth: what the store made durable -- */
+/* -- who looks on -- */
 
-struct true_container {
-    UT_hash_handle hh;
-    char id[80], deployment[64], node[16], stop_reason[48];
-    int64_t slot, revision, incarnation, restarts;
-    bool stopping, failed, gone, has_liveness;
-    uint64_t end_known_ns; /* since when the agent knows that it does not run */
-    uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
-    bool ready; /* in the last report that reached the leader */
-    uint64_t ready_changed_ns;
-    uint32_t starts;             /* in the engines */
-    uint64_t start_times_ns[16]; /* a ring */
-    int64_t cpu_millis, memory_bytes;
-    int64_t ports[4];
-    uint32_t port_count;
+/* Told of what happens, before it has effects where it is a call. Each may be left out. */
+struct judge {
+    void (*stepped)(void);
+    /* engines */
+    void (*called)(const struct host *host);
+    void (*touched)(const struct host *host, const struct cell *cell, const char *verb);
+    void (*started)(const struct cell *cell);
+    void (*stopping)(const struct host *host, const struct cell *cell, uint64_t grace_ns);
+    void (*removing)(const struct host *host, const struct cell *cell);
+    void (*listed)(const struct cell *cell, bool answered);
+    void (*completed)(orch_status status, bool again);
+    /* servers */
+    void (*soft_changed)(struct server_process *server, enum record_kind_id kind, const char *name);
+    void (*applied)(struct server_process *server, const struct orch_store_txn *txn,
+                    orch_status status);
+    void (*server_died)(struct process *process);
+    /* A report as it reaches the leader. */
+    void (*reported)(const char *node, const struct report *report);
+    /* proxies */
+    void (*picked)(struct host *host, const struct proxy_table_service *service,
+                   const struct proxy_endpoint *endpoint);
+    void (*fed)(const struct host *host, const struct feed_service *service);
 };
-enum { DESIRED_LIMIT = 16, REVISION_LIMIT = 256 };
-struct true_deployment {
-    UT_hash_handle hh;
-    char name[64], uid[ID_UID_BYTES];
-    uint64_t version, acknowledged_version;
-    int64_t replicas, revision, last_revision;
-    struct {
-        int64_t value;
-        uint64_t until_ns; /* in force until then; UINT64_MAX: still */
-    } desired[DESIRED_LIMIT];
-    uint32_t desired_count;
-    struct amount surge, unavailable;
-    bool deleting, paused, global, gone, fixed_port;
-    uint64_t deleting_ns, paused_ns, fingerprint;
-    uint64_t hashes[REVISION_LIMIT]; /* of templates, by revision number */
-};
-struct truth {
-    struct true_container *containers;
-    struct true_deployment *deployments;
-    uint64_t head, fence;
-    const struct server_process *writer; /* of the transaction that is judged */
-};
-
-/* -- invariants -- */
-
-#define SIM_INVARIANTS(X)                                                                          \
-    X(I1, "one live container per record")                                                         \
-    X(I2, "one wanted record per slot and revision, but on lost nodes")                            \
-    X(I3_ACKNOWLEDGED, "an acknowledged write stays")                                              \
-    X(I3_REFUSED, "a refused write never appears")                                                 \
-    X(I4_REVISION, "a revision number names one template and only grows")                          \
-    X(I4_VERSION, "a version names one content and only grows")                                    \
-    X(I4_SEQ, "numbers never go back, across crashes too")                                         \
-    X(I5_STORE, "a fenced server commits nothing")                                                 \
-    X(I5_AGENT, "an agent acts for no server older than one it knew")                              \
-    X(I6, "a node is lost only after its full time of silence")                                    \
-    X(I8, "with every node silent nothing is replaced")                                            \
-    X(I9, "a node whose engine is silent loses nothing")                                           \
-    X(I10, "reservations fit the node")                                                            \
-    X(I11_PORT, "a host port has one owner")                                                       \
-    X(I12_SURGE, "no more than desired + maxSurge")                                                \
-    X(I12_UNAVAILABLE, "a rollout takes none that is needed")                                      \
-    X(I13_DELETED, "a deleted deployment starts nothing")                                          \
-    X(I13_PAUSED, "a paused deployment rolls nothing out")                                         \
-    X(I14_ADDRESS, "no new connection goes to another's address")                                  \
-    X(I14_STATE, "no new connection goes to one that left the acknowledged table")                 \
-    X(I15_BARRIER, "SIGTERM after every proxy that counts let go")                                 \
-    X(I15_GRACE, "a running container is killed only after SIGTERM and its grace")                 \
-    X(I15_LOCAL, "a restart waits for the local proxy")                                            \
-    X(I16, "a service has its own deployment's endpoints only")                                    \
-    X(I17_OWNER, "what has no owner goes (E)")                                                     \
-    X(I17_FOREIGN, "a foreign container is never touched")                                         \
-    X(I18_RECORD, "no record goes while its container runs")                                       \
-    X(I18_STOP, "nobody stops what is wanted")                                                     \
-    X(I19_BOUND, "calls under way are bounded")                                                    \
-    X(I19_END, "every operation ends (E)")                                                         \
-    X(I20, "starts of one record keep to the back-off")                                            \
-    X(I21, "settled, nobody does anything (E)")                                                    \
-    X(I22, "what is declared is what runs (E)")                                                    \
-    X(I23, "one audit entry per acknowledged change, none without")                                \
-    X(I27, "a scheduler answers the same twice")                                                   \
-    X(I28, "a restart changes nothing (E)")                                                        \
-    X(I30, "late and second answers are dropped")                                                  \
-    X(START_STATE, "nothing starts for a record that does not want it")                            \
-    X(PINNED, "replicas of a revision run one image")
-enum invariant {
-#define X(id, text) INVARIANT_##id,
-    SIM_INVARIANTS(X)
-#undef X
-        INVARIANT_COUNT
-};
-
-/* Counted as checked; when it does not hold the run ends with EXIT_INVARIANT. */
-#define CHECK(id, condition, ...)                                                                  \
+#define JUDGE(what, ...)                                                                           \
     do {                                                                                           \
-        world.checked[INVARIANT_##id]++;                                                           \
-        if (!(condition))                                                                          \
-            check_failed(INVARIANT_##id, __VA_ARGS__);                                             \
+        if (world.judge.what)                                                                      \
+            world.judge.what(__VA_ARGS__);                                                         \
     } while (0)
-void check_failed(enum invariant invariant, const char *format, ...)
-    __attribute__((format(printf, 2, 3), noreturn));
-void liveness_failed(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* -- the world -- */
 
@@ -347,20 +294,22 @@ enum phase { PHASE_SAFETY = 100, PHASE_HEALING, PHASE_QUIET };
 struct world {
     uint64_t seed;
     struct options options;
+    struct judge judge;
+    /* Gives a new server its schedulers. */
+    bool (*add_schedulers)(struct server_process *process, struct error *error);
     struct random_seeded streams[STREAM_COUNT];
     struct loop *loop; /* of the models */
     enum phase phase;
     struct server_process servers[SERVER_LIMIT];
-    uint32_t leader; /* index of the newest */
-    struct host hosts[HOST_LIMIT];
-    struct truth truth;
+    uint32_t leader;    /* index of the newest */
+    struct host *hosts; /* options.hosts of them */
+    bool traced;        /* else nothing is written down or hashed */
     uint64_t trace;
     uint64_t actions; /* runtime calls that change something, and store batches */
     uint64_t steps;
     bool verbose;
     uint64_t verbose_from_ns;
-    uint64_t skip_from, skip_to; /* user commands left out, by number */
-    uint64_t checked[INVARIANT_COUNT], hits[FAULT_COUNT];
+    uint64_t hits[FAULT_COUNT];
     struct site { /* a fault site inside the code, as it was first asked */
         char name[32];
         uint64_t asked, hits;
@@ -369,6 +318,8 @@ struct world {
     char directory[48];
 };
 extern struct world world;
+/* Says why and ends the program: what the world is made of does not stand. */
+void world_broken(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 uint64_t now_ns(void);
 int64_t wall_ms(const struct host *host);
@@ -382,8 +333,9 @@ void trace(char kind, const char *format, ...) __attribute__((format(printf, 2, 
 void trace_bytes(char kind, const char *label, const void *bytes, size_t length);
 extern const char *const fault_names[FAULT_COUNT];
 
-/* world.c */
-void world_run(void); /* both phases; returns when all held */
+/* turns.c */
+void world_hosts(uint32_t count); /* makes them, named node-1 and so on */
+void world_build(void);           /* loop and models; nothing runs yet */
 void world_run_until(uint64_t until_ns);
 
 /* process.c */
@@ -393,6 +345,9 @@ struct server_process *server_leader(void); /* the newest; may be dead */
 bool server_serves(const struct server_process *process);
 void agent_start(struct host *host);
 void agent_kill(struct host *host);
+/* All of it goes at once and is back by itself; or now, when it is booted before that. */
+void host_crash(struct host *host, uint64_t away_ns);
+void host_boot(struct host *host);
 void processes_init(void);
 void processes_heal(void);
 void processes_bury(void); /* those that died in their own turn */
@@ -401,6 +356,8 @@ struct server_process *server_of_store(const void *store);
 /* engine.c */
 extern const struct orch_runtime_v1 sim_engine_table;
 void engine_init(struct host *host);
+void engine_add_foreign(struct host *host, const char *name, const char *cluster);
+void engine_boot(struct host *host);
 void engine_process_died(struct host *host);
 void engine_heal(struct host *host);
 void engine_host_died(struct host *host);
@@ -419,14 +376,6 @@ void app_signal(struct cell *cell, uint64_t grace_ns);
 extern const struct orch_store_v1 sim_store_table;
 void store_init(void);
 
-/* truth.c: what became durable, judged */
-void truth_init(void);
-struct report;
-void truth_report(const char *node, const struct report *report); /* as it reaches the leader */
-void truth_apply(struct server_process *server, const struct orch_store_txn *txn);
-struct true_container *true_container(const char *id);
-struct true_deployment *true_deployment(const char *name);
-
 /* net.c */
 void net_init(void);
 void net_heal(void);
@@ -441,32 +390,8 @@ struct proxy_endpoint *proxy_endpoint(struct host *host, const char *service_or_
                                       const char *id);
 bool proxy_has_active(const struct host *host, const char *id);
 
-/* sim_users.c */
-void users_init(void);
-void users_heal(void); /* the last commands: what is to hold in the end */
-void users_settle(void);
-void users_server_died(struct process *process);
-bool users_settled(void);
-void users_audit(const char *by, const char *verb, const char *object);
-void users_check_content(const char *operation);
-
 /* clock.c */
 void clock_init(void);
 void clock_heal(void);
-
-/* sim_plugins.c: the schedulers that ship, asked twice */
-extern const struct orch_scheduler_v1 *sim_scheduler_spread, *sim_scheduler_binpack;
-void sim_plugins_init(void);
-
-/* check.c */
-void check_instant(void); /* after every step */
-void check_lost(struct server_process *server, const char *node);
-void check_start(const struct cell *cell);
-void check_stop(const struct host *host, const struct cell *cell, uint64_t grace_ns);
-void check_remove(const struct host *host, const struct cell *cell);
-void check_touch(const struct host *host, const struct cell *cell, const char *verb);
-void check_settled(void);
-void check_kept(struct host *host); /* the agent's file */
-bool converged(char *why, size_t bytes);
 
 #endif

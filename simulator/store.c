@@ -31,7 +31,7 @@ void store_init(void)
     inner = sim_memory_manifest.provides[0].table;
     inner_limits.size = sizeof inner_limits;
     if (inner->open(NULL, NULL, config, NULL, &inner_limits, &contents, &error) != ORCH_OK)
-        abort();
+        world_broken("the store does not open: %s", error.message);
     loop_timer_init(&fills, world.loop, "store full", fill, NULL);
     if (world.options.rates[FAULT_STORE_FULL])
         loop_timer_start(&fills, draw_around(STREAM_STORE, world.options.rates[FAULT_STORE_FULL] *
@@ -91,13 +91,8 @@ static orch_status apply_one(struct server_process *server, const struct orch_st
 {
     uint32_t applied = 0;
     const struct orch_store_batch one = {.size = sizeof one, .txns = {txn, 1, sizeof *txn}};
-    bool old = txn->fence < world.truth.fence;
     orch_status status = inner->apply(contents, &one, &applied, error);
-    CHECK(I5_STORE, !old || status == ORCH_E_FENCED || status == ORCH_E_CONFLICT,
-          "%s with fence %llu committed after fence %llu", server->process.name,
-          (unsigned long long)txn->fence, (unsigned long long)world.truth.fence);
-    if (status == ORCH_OK)
-        truth_apply(server, txn);
+    JUDGE(applied, server, txn, status);
     return status;
 }
 

@@ -1,5 +1,5 @@
 /* Invariants that are judged at calls to the engine, after each step, and in the end. */
-#include "sim.h"
+#include "judge.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,7 +201,7 @@ static void look_at_containers(struct server_process *leader)
 static void look_at_deployments(struct server_process *leader)
 {
     struct true_deployment *seen, *next;
-    HASH_ITER(hh, world.truth.deployments, seen, next)
+    HASH_ITER(hh, run.truth.deployments, seen, next)
     {
         const struct deployment *found =
             deployment_manager_find(leader->server->deployments, seen->name);
@@ -323,7 +323,7 @@ void check_settled(void)
         CHECK(I19_END, counts.open <= 16, "%s: %llu operations are open", host->name,
               (unsigned long long)counts.open);
     }
-    HASH_ITER(hh, world.truth.containers, record, next)
+    HASH_ITER(hh, run.truth.containers, record, next)
     {
         bool runs = false;
         for (uint32_t i = 0; i < world.options.hosts; i++)

@@ -37,7 +37,7 @@ static void tell(const char *words)
                             .trace = world.trace,
                             .simulated_ns = world.loop ? now_ns() : 0,
                             .steps = world.steps};
-    memcpy(result.checked, world.checked, sizeof result.checked);
+    memcpy(result.checked, run.checked, sizeof result.checked);
     memcpy(result.hits, world.hits, sizeof result.hits);
     memcpy(result.sites, world.sites, sizeof result.sites);
     snprintf(result.words, sizeof result.words, "%s", words);
@@ -124,7 +124,7 @@ static void run_seed(const struct arguments *arguments, uint64_t seed)
 {
     options_draw(seed);
     if (arguments->steps)
-        world.options.safety_ns = arguments->steps * NS_PER_SECOND;
+        run.safety_ns = arguments->steps * NS_PER_SECOND;
     if (arguments->without)
         options_without(arguments->without);
     if (arguments->only)
@@ -133,7 +133,7 @@ static void run_seed(const struct arguments *arguments, uint64_t seed)
     log_configure(getenv("SIM_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_FORMAT_TEXT,
                   getenv("SIM_LOG") ? 2 : -1);
     make_files();
-    world_run();
+    run_phases();
     tell("");
     remove_files();
 }
@@ -329,7 +329,7 @@ static void shrink_faults(struct arguments *arguments, char *list, size_t bytes)
 
 static void shrink_time(struct arguments *arguments)
 {
-    uint64_t high = world.options.safety_ns / NS_PER_SECOND, low = 1;
+    uint64_t high = run.safety_ns / NS_PER_SECOND, low = 1;
     while (low < high) {
         arguments->steps = (low + high) / 2;
         if (still_fails(arguments))
@@ -345,14 +345,14 @@ static void shrink_commands(struct arguments *arguments)
     (void)arguments;
     for (uint64_t width = 64; width; width /= 2)
         for (uint64_t from = 0; from < 256; from += width) {
-            uint64_t old_from = world.skip_from, old_to = world.skip_to;
+            uint64_t old_from = run.skip_from, old_to = run.skip_to;
             if (old_to && (from != old_to && from + width != old_from))
                 continue; /* one range is kept, and grows at its ends */
-            world.skip_from = old_to && from > old_from ? old_from : from;
-            world.skip_to = old_to > from + width ? old_to : from + width;
+            run.skip_from = old_to && from > old_from ? old_from : from;
+            run.skip_to = old_to > from + width ? old_to : from + width;
             if (!still_fails(arguments)) {
-                world.skip_from = old_from;
-                world.skip_to = old_to;
+                run.skip_from = old_from;
+                run.skip_to = old_to;
             }
         }
 }
@@ -372,8 +372,8 @@ static int shrink(struct arguments *arguments)
     shrink_commands(arguments);
     printf("sim --seed %llu --steps %llu --without %s --skip %llu:%llu\n",
            (unsigned long long)arguments->seed, (unsigned long long)arguments->steps,
-           list[0] ? list : "none", (unsigned long long)world.skip_from,
-           (unsigned long long)world.skip_to);
+           list[0] ? list : "none", (unsigned long long)run.skip_from,
+           (unsigned long long)run.skip_to);
     return 1;
 }
 
@@ -416,8 +416,8 @@ static bool take_value(struct arguments *arguments, const char *name, const char
     else if (strcmp(name, "--only") == 0)
         arguments->only = value;
     else if (strcmp(name, "--skip") == 0 && colon) {
-        world.skip_from = number;
-        world.skip_to = strtoull(colon + 1, NULL, 10);
+        run.skip_from = number;
+        run.skip_to = strtoull(colon + 1, NULL, 10);
     } else
         return false;
     return true;

@@ -19,11 +19,18 @@ void options_draw(uint64_t seed)
     options->hosts = (uint32_t)draw_between(STREAM_OPTIONS, 1, HOST_LIMIT + 1);
     if (draw(STREAM_OPTIONS, 2) && options->hosts > 3)
         options->hosts = 3; /* small clusters are where odd things show */
-    options->deployments = (uint32_t)draw_between(STREAM_OPTIONS, 1, 4);
-    options->services = (uint32_t)draw_between(STREAM_OPTIONS, 0, 4);
-    options->safety_ns = draw_between(STREAM_OPTIONS, 60, 400) * NS_PER_SECOND;
-    options->user_pause_ns = draw_between(STREAM_OPTIONS, 1, 12) * NS_PER_SECOND;
-    options->binpack = draw(STREAM_OPTIONS, 2) != 0;
+    run.deployments = (uint32_t)draw_between(STREAM_OPTIONS, 1, 4);
+    run.services = (uint32_t)draw_between(STREAM_OPTIONS, 0, 4);
+    run.safety_ns = draw_between(STREAM_OPTIONS, 60, 400) * NS_PER_SECOND;
+    run.user_pause_ns = draw_between(STREAM_OPTIONS, 1, 12) * NS_PER_SECOND;
+    options->default_scheduler = draw(STREAM_OPTIONS, 2) ? "binpack" : "spread";
+    options->fallback_scheduler = "spread";
+    options->suspect_after_ns = SUSPECT_MS * NS_PER_MS;
+    options->lost_after_ns = LOST_MS * NS_PER_MS;
+    options->event_limit = 200;
+    options->proxies = options->files = true;
+    options_usual_paces(options);
+    world.traced = true;
     options->buggify = true;
     for (int i = 0; i < FAULT_COUNT; i++) {
         bool on = draw(STREAM_OPTIONS, 2) != 0;
@@ -61,10 +68,9 @@ void options_print(void)
 {
     const struct options *options = &world.options;
     printf("seed %llu hosts %u deployments %u services %u safety %llus pause %llus %s\n",
-           (unsigned long long)world.seed, options->hosts, options->deployments, options->services,
-           (unsigned long long)(options->safety_ns / NS_PER_SECOND),
-           (unsigned long long)(options->user_pause_ns / NS_PER_SECOND),
-           options->binpack ? "binpack" : "spread");
+           (unsigned long long)world.seed, options->hosts, run.deployments, run.services,
+           (unsigned long long)(run.safety_ns / NS_PER_SECOND),
+           (unsigned long long)(run.user_pause_ns / NS_PER_SECOND), options->default_scheduler);
     printf("faults");
     for (int i = 0; i < FAULT_COUNT; i++)
         if (options->rates[i])

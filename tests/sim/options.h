@@ -2,7 +2,7 @@
 #ifndef SIM_OPTIONS_H
 #define SIM_OPTIONS_H
 
-#include "sim.h"
+#include "judge.h"
 
 void options_draw(uint64_t seed); /* also sets the streams of chance */
 void options_without(const char *list);

@@ -1,5 +1,5 @@
 /* The plugins that ship, linked in. Schedulers are asked everything twice. */
-#include "sim.h"
+#include "judge.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Users: commands as the API would give them, and a ledger of what was answered. */
-#include "sim.h"
+#include "judge.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,7 +235,7 @@ static bool put_service(struct operation *operation, uint64_t which)
     schema_defaults(&service_type, &arena, &wanted);
     snprintf(listen, sizeof listen, "127.0.0.1:%llu", (unsigned long long)(9000 + which));
     wanted.name = service_names[which];
-    wanted.deployment = deployment_names[draw(STREAM_USERS, world.options.deployments)];
+    wanted.deployment = deployment_names[draw(STREAM_USERS, run.deployments)];
     wanted.listen = listen;
     wanted.drain_timeout_ns = NS_PER_SECOND * draw_between(STREAM_USERS, 1, 30);
     return taken(operation,
@@ -248,7 +248,7 @@ static bool put_service(struct operation *operation, uint64_t which)
 
 static const char *any_deployment(void)
 {
-    return deployment_names[draw(STREAM_USERS, world.options.deployments)];
+    return deployment_names[draw(STREAM_USERS, run.deployments)];
 }
 
 static const char *any_node(void)
@@ -335,8 +335,8 @@ static void change_node(uint64_t what)
 static void change_service(bool put)
 {
     struct error error = {0};
-    uint64_t which = draw(STREAM_USERS, world.options.services);
-    if (!world.options.services)
+    uint64_t which = draw(STREAM_USERS, run.services);
+    if (!run.services)
         return;
     struct operation *operation =
         begin(put ? "put service %s" : "delete service %s", service_names[which]);
@@ -395,7 +395,7 @@ static struct final { /* steps in order, each until it is done */
 
 static uint64_t final_steps(void)
 {
-    return world.options.hosts + 2 * world.options.deployments + world.options.services;
+    return world.options.hosts + 2 * run.deployments + run.services;
 }
 
 static bool is_deleting(const char *name)
@@ -423,7 +423,7 @@ static struct operation *take_step(uint64_t step)
         return operation;
     }
     step -= world.options.hosts;
-    if (step < 2 * world.options.deployments) {
+    if (step < 2 * run.deployments) {
         const char *name = deployment_names[step / 2];
         bool exists = deployment_manager_find(server->deployments, name);
         if (!(final.deletions >> (step / 2) & 1)) {
@@ -448,7 +448,7 @@ static struct operation *take_step(uint64_t step)
             &error);
         return operation;
     }
-    step -= 2 * world.options.deployments;
+    step -= 2 * run.deployments;
     operation = begin("put service %s", service_names[step]);
     (void)put_service(operation, step);
     return operation;
@@ -481,9 +481,9 @@ static void take_turn(void *argument)
     if (faults_on()) {
         uint64_t what = draw(STREAM_USERS, 100);
         uint64_t number = operation_count;
-        bool skipped = number >= world.skip_from && number < world.skip_to;
+        bool skipped = number >= run.skip_from && number < run.skip_to;
         pause = NS_PER_MS * draw_between(STREAM_USERS, 1, 100) +
-                draw_around(STREAM_USERS, world.options.user_pause_ns);
+                draw_around(STREAM_USERS, run.user_pause_ns);
         if (skipped)
             operation_count++;
         else if (server_serves(server_leader()))

@@ -1,6 +1,6 @@
 /* What became durable, kept beside the server's own state and judged as it comes. */
 #include "node/messages.h"
-#include "sim.h"
+#include "judge.h"
 #include "store/event.h"
 
 #include <stdio.h>
@@ -12,20 +12,20 @@
 
 void truth_init(void)
 {
-    memset(&world.truth, 0, sizeof world.truth);
+    memset(&run.truth, 0, sizeof run.truth);
 }
 
 struct true_container *true_container(const char *id)
 {
     struct true_container *container = NULL;
-    HASH_FIND_STR(world.truth.containers, id, container);
+    HASH_FIND_STR(run.truth.containers, id, container);
     return container;
 }
 
 struct true_deployment *true_deployment(const char *name)
 {
     struct true_deployment *deployment = NULL;
-    HASH_FIND_STR(world.truth.deployments, name, deployment);
+    HASH_FIND_STR(run.truth.deployments, name, deployment);
     return deployment;
 }
 
@@ -110,7 +110,7 @@ static void put_deployment(const struct deployment *deployment)
     if (!seen) {
         seen = memory_alloc(sizeof *seen);
         begin_deployment(seen, deployment);
-        HASH_ADD_STR(world.truth.deployments, name, seen);
+        HASH_ADD_STR(run.truth.deployments, name, seen);
     } else if (seen->gone || strcmp(seen->uid, deployment->record.uid) != 0) {
         begin_deployment(seen, deployment);
     } else {
@@ -153,7 +153,7 @@ static void put_revision(const struct revision *revision)
 /* While two servers run, what one of them heard is not what the other decides by. */
 static bool one_decides(void)
 {
-    return world.truth.writer == server_leader() && server_leader()->opened;
+    return run.truth.writer == server_leader() && server_leader()->opened;
 }
 
 static bool is_lost(const struct true_container *container)
@@ -187,7 +187,7 @@ static bool counts(const struct true_container *container)
 static void judge_slot(const struct true_container *fresh)
 {
     struct true_container *other, *next;
-    HASH_ITER(hh, world.truth.containers, other, next)
+    HASH_ITER(hh, run.truth.containers, other, next)
     {
         bool same = other != fresh && strcmp(other->deployment, fresh->deployment) == 0 &&
                     other->slot == fresh->slot && other->revision == fresh->revision;
@@ -203,7 +203,7 @@ static void judge_surge(const struct true_container *fresh)
     int64_t current = 0;
     if (!deployment || deployment->global)
         return;
-    HASH_ITER(hh, world.truth.containers, other, next)
+    HASH_ITER(hh, run.truth.containers, other, next)
     {
         current += counts(other) && strcmp(other->deployment, fresh->deployment) == 0;
     }
@@ -217,7 +217,7 @@ static void judge_room(const struct true_container *fresh)
 {
     struct true_container *other, *next;
     int64_t cpu = 0, memory = 0;
-    HASH_ITER(hh, world.truth.containers, other, next)
+    HASH_ITER(hh, run.truth.containers, other, next)
     {
         if (other->gone || other->failed || strcmp(other->node, fresh->node) != 0)
             continue;
@@ -283,7 +283,7 @@ static void judge_replaced(const struct true_container *victim)
         is_lost(victim) || node_is_away(victim->node))
         return;
     bool served = is_served(victim->deployment);
-    HASH_ITER(hh, world.truth.containers, other, next)
+    HASH_ITER(hh, run.truth.containers, other, next)
     {
         if (other == victim || other->gone || other->stopping || other->failed ||
             strcmp(other->deployment, victim->deployment) != 0)
@@ -325,7 +325,7 @@ void truth_report(const char *node, const struct report *report)
         if (container && strcmp(container->node, node) == 0)
             set_ready(container, said->ready);
     }
-    HASH_ITER(hh, world.truth.containers, container, next)
+    HASH_ITER(hh, run.truth.containers, container, next)
     {
         if (report->full && strcmp(container->node, node) == 0 && !names(report, container->id))
             set_ready(container, false);
@@ -397,7 +397,7 @@ static struct true_container *begin_container(const struct container *container)
     seen->revision = container->revision;
     seen->created_ns = now_ns();
     read_template(seen, container);
-    HASH_ADD_STR(world.truth.containers, id, seen);
+    HASH_ADD_STR(run.truth.containers, id, seen);
     return seen;
 }
 
@@ -508,8 +508,8 @@ static void take_put(const char *key, struct orch_str value)
             users_audit(record.audit.by, record.audit.verb, record.audit.object);
             return;
         case 3:
-            CHECK(I4_SEQ, (uint64_t)record.meta.fence >= world.truth.fence, "the fence went back");
-            world.truth.fence = (uint64_t)record.meta.fence;
+            CHECK(I4_SEQ, (uint64_t)record.meta.fence >= run.truth.fence, "the fence went back");
+            run.truth.fence = (uint64_t)record.meta.fence;
             return;
         case 4:
             put_revision(&record.revision);
@@ -537,13 +537,13 @@ static bool is_of_pass(const char *key, uint32_t kind, int pass)
 void truth_apply(struct server_process *server, const struct orch_store_txn *txn)
 {
     char key[300];
-    world.truth.writer = server;
+    run.truth.writer = server;
     trace('S', "%s %llu -> %llu", server->process.name, (unsigned long long)txn->expected_head,
           (unsigned long long)txn->new_head);
-    CHECK(I4_SEQ, txn->new_head > world.truth.head && txn->expected_head == world.truth.head,
+    CHECK(I4_SEQ, txn->new_head > run.truth.head && txn->expected_head == run.truth.head,
           "head %llu after %llu", (unsigned long long)txn->new_head,
-          (unsigned long long)world.truth.head);
-    world.truth.head = txn->new_head;
+          (unsigned long long)run.truth.head);
+    run.truth.head = txn->new_head;
     for (int pass = 0; pass < 4; pass++)
         for (uint32_t i = 0; i < txn->ops.count; i++) {
             const struct orch_store_op *op = ORCH_AT(struct orch_store_op, txn->ops, i);

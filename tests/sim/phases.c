@@ -1,5 +1,5 @@
-/* The world: whose turn it is, and the two phases. */
-#include "sim.h"
+/* The two phases of a run. */
+#include "judge.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,65 +7,23 @@
 
 enum { CONVERGE_S = 600, QUIET_S = 600, BACK_S = 120 };
 
-/* The next thing that happens anywhere; ties go to the models, servers, then agents by number. */
-static uint64_t next_ns(struct process **whose)
-{
-    uint64_t first = loop_virtual_next_ns(world.loop);
-    *whose = NULL;
-    for (int i = 0; i < SERVER_LIMIT + (int)world.options.hosts; i++) {
-        struct process *process =
-            i < SERVER_LIMIT ? &world.servers[i].process : &world.hosts[i - SERVER_LIMIT].process;
-        uint64_t at = process_next_ns(process);
-        if (at < first) {
-            first = at;
-            *whose = process;
-        }
-    }
-    return first;
-}
-
-void world_run_until(uint64_t until_ns)
-{
-    struct process *whose;
-    for (;;) {
-        uint64_t at = next_ns(&whose);
-        if (at > until_ns)
-            break;
-        if (whose) {
-            loop_virtual_jump(world.loop, at);
-            process_sync(whose);
-        } else {
-            (void)loop_run_until(world.loop, at);
-        }
-        processes_bury();
-        world.steps++;
-        check_instant();
-    }
-    loop_virtual_jump(world.loop, until_ns);
-}
-
 static void run_for(uint64_t seconds)
 {
     world_run_until(now_ns() + seconds * NS_PER_SECOND);
 }
 
+/* The agents' files, engines with what is not ours in them, users. */
 static void build(void)
 {
-    world.loop = loop_create_virtual(world.seed, INT64_C(1700000000000));
+    judge_init();
     sim_plugins_init();
-    store_init();
     truth_init();
+    world_hosts(world.options.hosts);
+    world_build();
     for (uint32_t i = 0; i < world.options.hosts; i++) {
-        struct host *host = &world.hosts[i];
-        host->index = i;
-        snprintf(host->name, sizeof host->name, "node-%u", i + 1);
-        snprintf(host->directory, sizeof host->directory, "%s/%u", world.directory, i + 1);
-        engine_init(host);
-        proxy_init(host);
+        engine_add_foreign(&world.hosts[i], "stranger", NULL);
+        engine_add_foreign(&world.hosts[i], "other", "0123456789abcdef0123456789abcdef");
     }
-    processes_init();
-    net_init();
-    clock_init();
     users_init();
     server_start(server_leader());
     for (uint32_t i = 0; i < world.options.hosts; i++)
@@ -92,7 +50,7 @@ static void converge(void)
     uint64_t until = now_ns() + CONVERGE_S * NS_PER_SECOND;
     while (now_ns() < until) {
         run_for(5);
-        world.checked[INVARIANT_I22]++;
+        run.checked[INVARIANT_I22]++;
         if (users_settled() && converged(why, sizeof why))
             return;
     }
@@ -105,7 +63,7 @@ static void stay_quiet(const char *what, enum invariant invariant, uint64_t seco
     uint64_t before = world.actions;
     char why[600] = "";
     run_for(seconds);
-    world.checked[invariant]++;
+    run.checked[invariant]++;
     if (world.actions != before)
         check_failed(invariant, "%s: %llu actions in a settled cluster", what,
                      (unsigned long long)(world.actions - before));
@@ -135,11 +93,11 @@ static void come_back(void)
     (void)calls;
 }
 
-void world_run(void)
+void run_phases(void)
 {
     world.phase = PHASE_SAFETY;
     build();
-    world_run_until(now_ns() + world.options.safety_ns);
+    world_run_until(now_ns() + run.safety_ns);
     heal();
     converge();
     run_for(240); /* what the engines were asked long ago comes, and goes again */
