@@ -212,15 +212,34 @@ static void fill_containers(struct agent *agent, struct report *report, struct a
     }
 }
 
+static bool says_gone(const struct report *report, const char *id)
+{
+    for (uint32_t i = 0; i < report->gone.count; i++)
+        if (strcmp(*LIST_AT(report->gone, const char *, i), id) == 0)
+            return true;
+    return false;
+}
+
+/* The first of a connection names again what was removed behind our back: whoever was told before
+ * may not have made it durable, and what a full report leaves out counts as still to be made. */
 static void fill_gone(struct agent *agent, struct report *report, struct arena *arena)
 {
+    struct unit *unit, *next;
     size_t at = 0;
-    const char **items = arena_alloc(arena, (agent->gone.length + 1) * sizeof *items);
+    const char **items =
+        arena_alloc(arena, (agent->gone.length + HASH_COUNT(agent->units) + 1) * sizeof *items);
+    report->gone.items = items;
     while (at < agent->gone.length) {
         items[report->gone.count++] = arena_strdup(arena, agent->gone.data + at);
         at += strlen(agent->gone.data + at) + 1;
     }
-    report->gone.items = items;
+    if (!report->full)
+        return;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (unit->phase == UNIT_VANISHED && !says_gone(report, unit->id))
+            items[report->gone.count++] = unit->id;
+    }
 }
 
 static void fill_images(struct agent *agent, struct report *report, struct arena *arena)

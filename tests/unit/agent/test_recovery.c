@@ -176,6 +176,19 @@ Test(recovery, removed_behind_our_back_and_the_server_did_not_hear)
     cr_assert_eq(engine_alive(), 1);
 }
 
+/* A server that died before it made it durable must not leave the next one waiting for ever. */
+Test(recovery, removed_behind_our_back_is_told_to_the_next_server_too)
+{
+    begin();
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(20);
+    cr_assert(rig_seen(ID)->gone);
+    rig_seen(ID)->gone = false;
+    rig_link();
+    rig_run_ms(20);
+    cr_assert(rig_seen(ID)->gone, "the first report comes before what is wanted is known");
+}
+
 Test(recovery, removed_behind_our_back_without_a_server_is_made_anew)
 {
     begin();
