@@ -232,7 +232,8 @@ static void judge_room(const struct true_container *fresh)
           fresh->node, (long long)cpu, (long long)memory);
 }
 
-static bool is_in_tables(const struct true_container *container)
+/* In the tables of all proxies that must count; else the name of a host without it. */
+static const char *missing_on(const struct true_container *container)
 {
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
@@ -240,13 +241,27 @@ static bool is_in_tables(const struct true_container *container)
         bool steady = host->steady_since_ns && host->proxy.up &&
                       now_ns() - host->steady_since_ns > 2 * NS_PER_SECOND;
         if (steady && !endpoint)
-            return false;
+            return host->name;
     }
-    return true;
+    return NULL;
 }
 
+static bool has_service(const char *deployment)
+{
+    struct service_manager *services = run.truth.writer->server->services;
+    const struct service *service = NULL;
+    while ((service = service_manager_next(services, service ? service->name : NULL)))
+        if (strcmp(service->deployment, deployment) == 0)
+            return true;
+    return false;
+}
+
+/* A service that was given to another deployment leaves endpoints of this one in tables that have
+ * yet to be replaced: nobody waits for those. */
 static bool is_served(const char *deployment)
 {
+    if (!has_service(deployment))
+        return false;
     for (uint32_t i = 0; i < world.options.hosts; i++)
         for (uint32_t s = 0; s < world.hosts[i].proxy.now.count; s++) {
             const struct proxy_table_service *service = &world.hosts[i].proxy.now.services[s];
@@ -288,10 +303,12 @@ static void judge_replaced(const struct true_container *victim)
         if (other == victim || other->gone || other->stopping || other->failed ||
             strcmp(other->deployment, victim->deployment) != 0)
             continue;
-        bool good = may_have_been_ready(other) && (!served || is_in_tables(other));
+        const char *without = served ? missing_on(other) : NULL;
+        bool good = may_have_been_ready(other) && !without;
         serving += good;
         if (!good)
-            snprintf(missing, sizeof missing, "not %s", other->id);
+            snprintf(missing, sizeof missing, "not %s (%s%s)", other->id,
+                     without ? "not in the table of " : "not ready", without ? without : "");
     }
     int64_t desired = least_desired(deployment);
     int64_t least = desired - amount_of(deployment->unavailable, desired, false);
