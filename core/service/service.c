@@ -1,8 +1,22 @@
 #include "service/service.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const protocol_words[] = {"tcp", "http", NULL};
+
+/* A port of the kernel's choice would be another on every node and after every restart. */
+static bool check_listen(const void *value, char *message, size_t bytes)
+{
+    if (!schema_check_listen(value, message, bytes))
+        return false;
+    const char *listen = *(const char *const *)value;
+    if (strtol(strrchr(listen, ':') + 1, NULL, 10) != 0)
+        return true;
+    snprintf(message, bytes, "needs a port from 1 to 65535");
+    return false;
+}
 
 #define AT(member) offsetof(struct service, member)
 static const struct field service_fields[] = {
@@ -28,7 +42,7 @@ static const struct field service_fields[] = {
      .kind = FIELD_STRING,
      .flags = FIELD_REQUIRED,
      .offset = AT(listen),
-     .check = schema_check_listen,
+     .check = check_listen,
      .doc = "Address and port on every node."},
     {.name = "targetPort",
      .kind = FIELD_PORT_REF,

@@ -105,3 +105,25 @@ class Watch:
             assert message is not None, "the stream ended"
             self.seen.append(message)
             taken.append(message)
+
+
+class Lines:
+    """The lines of a reply that goes on; reading past its end, or one cut short, raises."""
+
+    def __init__(self, api, path, timeout=15):
+        self._connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=timeout)
+        self._connection.request("GET", api.base + path, headers={"X-API-Key": api.key})
+        self._reply = self._connection.getresponse()
+        assert self._reply.status == 200, (self._reply.status, self._reply.read())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._connection.close()
+
+    def __iter__(self):
+        return iter(self._reply)
+
+    def next(self):
+        return next(iter(self._reply))

@@ -1,8 +1,10 @@
 """Containers: their fields, states, ends and logs."""
+import json
 import re
 
-from harness.objects import (containers, deploy, deployment, first_container, status_of,
+from harness.objects import (containers, deploy, deployment, first_container, remove, status_of,
                              wait_complete)
+from harness.stream import Lines
 from harness.wait import eventually
 
 FIELDS = {"id", "namespace", "owner", "deployment", "slot", "revision", "labels", "node", "image",
@@ -142,3 +144,15 @@ def test_the_tail_of_logs_is_bounded(api, name):
 def test_logs_of_a_deployment_are_merged(api, name):
     deploy(api, name, replicas=2)
     assert api.get(f"/deployments/{name}/logs").check(200).text.strip()
+
+
+def test_followed_logs_of_a_deployment_go_on_with_later_containers(api, name):
+    deploy(api, name)
+    with Lines(api, f"/deployments/{name}/logs?follow=true&format=json") as lines:
+        first = json.loads(lines.next())["container"]
+        api.post(f"/deployments/{name}/scale", {"replicas": 2}).check(200)
+        later = next(line for line in map(json.loads, lines) if line["container"] != first)
+        assert later["line"]
+        remove(api, name)
+        for _ in lines:
+            pass  # it ends with the deployment, whole

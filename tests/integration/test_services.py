@@ -44,6 +44,11 @@ def test_a_listen_of_another_service_is_409(api, name):
     api.patch(f"/services/{name}-b", {"listen": listen}).error(409)
 
 
+def test_a_listen_needs_a_port_of_its_own(api, name):
+    reply = api.post("/services", service(name, "127.0.0.1:0")).error(400, "VALIDATION_FAILED")
+    assert [fault["field"] for fault in reply["details"]] == ["listen"]
+
+
 def test_a_listen_of_a_stranger_is_taken_and_told(api, name):
     with socket.socket() as stranger:
         port = free_port()

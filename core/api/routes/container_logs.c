@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { TAIL_LIMIT = 10000, SOURCES_LIMIT = 256 };
+enum { TAIL_LIMIT = 10000 };
 
 static bool runtime_serves(struct request *request)
 {
@@ -48,37 +48,22 @@ static void open_container(struct request *request)
     request->seq = state_settled_seq(request->parts->state);
     if (find_logs(request, container_manager_find(request->parts->containers, id), query,
                   &runtime_id))
-        log_pipe_start(request, query, &runtime_id, &id, 1);
+        log_pipe_container(request, query, runtime_id);
     else
         request_fail_from_loop(request);
 }
 
-/* Those of this host that have been started; the others have none yet. */
 static void open_deployment(struct request *request)
 {
-    const struct api_parts *parts = request->parts;
-    const struct log_query *query = request->data;
-    const char *runtime_ids[SOURCES_LIMIT] = {0}, *ids[SOURCES_LIMIT] = {0};
-    const struct container *container = NULL;
-    uint32_t count = 0;
-    request->seq = state_settled_seq(parts->state);
-    bool known = deployment_manager_find(parts->deployments, request->params[0]);
+    request->seq = state_settled_seq(request->parts->state);
+    bool known = deployment_manager_find(request->parts->deployments, request->params[0]);
     if (!known)
         error_set(&request->error, ERROR_NOT_FOUND, "there is no deployment \"%s\"",
                   request->params[0]);
-    if (!known || !runtime_serves(request)) {
+    if (known && runtime_serves(request))
+        log_pipe_deployment(request, request->data);
+    else
         request_fail_from_loop(request);
-        return;
-    }
-    while (count < SOURCES_LIMIT &&
-           (container = container_manager_next(parts->containers, request->params[0], container))) {
-        if (strcmp(container->node, parts->node_name) != 0)
-            continue;
-        runtime_ids[count] = agent_runtime_id(parts->agent, container->id, query->previous);
-        ids[count] = container->id;
-        count += runtime_ids[count] != NULL;
-    }
-    log_pipe_start(request, query, runtime_ids, ids, count);
 }
 
 /* -- the query -- */

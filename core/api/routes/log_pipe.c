@@ -1,60 +1,38 @@
 /* Each source is one operation of the runtime. What it emits is held until the stream takes it; the
  * runtime is owed credit for as much, so a slow client slows the engine down and nobody else. The
  * reply begins with the first bytes, so that what fails before them is answered as an error. */
+#include "api/routes/log_pipe.h"
+#include "agent/agent.h"
 #include "api/routes/impl.h"
-#include "api/routes/logs.h"
-#include "api/stream.h"
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_BYTES = 64 * 1024, BATCH_BYTES = 16 * 1024, ORDERED_SOURCES = 64 };
-#define HEAD_WAIT_NS                                                                               \
-    (100 * NS_PER_MS) /* following a silent container: the headers go out alone                    \
-                       */
-
-enum { CHANNELS = 2 }; /* standard output, standard error */
-struct held {
-    struct text text;
-    size_t used; /* bytes at its begin that are done with */
-};
-struct log_pipe;
-struct log_source {
-    struct log_pipe *pipe;
-    char id[80];
-    uint64_t op;   /* 0: ended */
-    size_t credit; /* owed to the runtime */
-    struct held held[CHANNELS];
-};
-struct log_pipe {            /* [loop] from its making to its end; not the request's */
-    struct request *request; /* NULL: the reply has begun */
-    struct runtime *runtime;
-    struct stream *stream;
-    enum log_format format;
-    bool timestamps; /* shown in text as well */
-    bool ordered;    /* by time: a source that may still say something earlier is waited for */
-    bool cut;        /* a source failed: the client must see that something is missing */
-    struct text out; /* formatted, not yet taken */
-    struct loop_timer head, end;
-    uint32_t count, open, turn;
-    struct log_source sources[];
-};
+#define HEAD_WAIT_NS (100 * NS_PER_MS) /* following a silent container: the headers go out alone   \
+                                        */
+#define JOIN_NS (500 * NS_PER_MS)      /* how long a later start may have run before it is shown */
 
 /* -- the end -- */
 
+static void free_source(struct log_source *source)
+{
+    if (source->op)
+        runtime_abandon(source->pipe->parts->runtime, source->op);
+    for (int channel = 0; channel < LOG_CHANNELS; channel++)
+        text_finish(&source->held[channel].text);
+    free(source);
+}
+
 static void free_pipe(struct log_pipe *pipe)
 {
-    for (uint32_t i = 0; i < pipe->count; i++) {
-        if (pipe->sources[i].op)
-            runtime_abandon(pipe->runtime, pipe->sources[i].op);
-        for (int channel = 0; channel < CHANNELS; channel++)
-            text_finish(&pipe->sources[i].held[channel].text);
-    }
+    for (uint32_t i = 0; i < pipe->count; i++)
+        free_source(pipe->sources[i]);
     text_finish(&pipe->out);
     loop_timer_stop(&pipe->head);
     loop_timer_stop(&pipe->end);
+    loop_timer_stop(&pipe->join);
     free(pipe);
 }
 
@@ -70,165 +48,23 @@ static void begin_reply(struct log_pipe *pipe)
         return;
     pipe->request = NULL;
     loop_timer_stop(&pipe->head);
-    request->content_type = pipe->format == LOGS_JSON ? "application/x-ndjson; charset=utf-8"
-                                                      : "text/plain; charset=utf-8";
+    request->content_type = pipe->query.format == LOGS_JSON ? "application/x-ndjson; charset=utf-8"
+                                                            : "text/plain; charset=utf-8";
     request->data = pipe->stream;
     request_to_api(request, reply);
 }
 
-/* -- from held bytes to what the client gets -- */
-
-static void consume(struct log_source *source, struct held *held, size_t bytes)
-{
-    source->credit += bytes;
-    held->used += bytes;
-    if (held->used == held->text.length) {
-        text_clear(&held->text);
-        held->used = 0;
-    } else if (held->used > LINE_BYTES) {
-        held->text.length -= held->used;
-        memmove(held->text.data, held->text.data + held->used, held->text.length);
-        held->used = 0;
-    }
-}
-
-static void pay_credit(struct log_source *source)
-{
-    if (source->op && source->credit)
-        runtime_credit(source->pipe->runtime, source->op, source->credit);
-    source->credit = 0;
-}
-
-struct line {
-    struct log_source *source;
-    int channel;
-    const char *at, *text;           /* at: its time, as the runtime writes it */
-    size_t at_length, length, bytes; /* bytes: of it all, the line feed too */
-};
-
-/* How long the time is that a line begins with, its space included; 0: there is none. */
-static size_t stamp_length(const char *line, size_t length)
-{
-    enum { SHORTEST = sizeof "2026-01-31T12:00:00Z", LONGEST = 48 };
-    if (length < SHORTEST || line[10] != 'T' || line[0] < '0' || line[0] > '9')
-        return 0;
-    const char *space = memchr(line, ' ', length < LONGEST ? length : LONGEST);
-    return space ? (size_t)(space - line) + 1 : 0;
-}
-
-/* A whole line; a very long one in pieces, and the last one as it is when nothing follows. */
-static bool peek_line(struct log_source *source, int channel, struct line *out)
-{
-    const struct held *held = &source->held[channel];
-    size_t rest = held->text.length - held->used;
-    if (!rest)
-        return false;
-    const char *begin = held->text.data + held->used;
-    const char *newline = memchr(begin, '\n', rest);
-    if (!newline && source->op && rest < LINE_BYTES)
-        return false;
-    size_t length = newline ? (size_t)(newline - begin) : rest;
-    size_t stamp = stamp_length(begin, length);
-    *out = (struct line){.source = source,
-                         .channel = channel,
-                         .at = begin,
-                         .at_length = stamp ? stamp - 1 : 0,
-                         .text = begin + stamp,
-                         .length = length - stamp,
-                         .bytes = length + (newline != NULL)};
-    return true;
-}
-
-static bool is_earlier(const struct line *a, const struct line *b)
-{
-    size_t length = a->at_length < b->at_length ? a->at_length : b->at_length;
-    return memcmp(a->at, b->at, length) < 0;
-}
-
-/* The next line of a source: of both channels the earlier one. */
-static bool source_line(struct log_source *source, struct line *out)
-{
-    struct line other;
-    bool any = peek_line(source, 0, out);
-    if (!peek_line(source, 1, &other))
-        return any;
-    if (!any || is_earlier(&other, out))
-        *out = other;
-    return true;
-}
-
-/* By time where that is asked for, else in turn. */
-static bool next_line(struct log_pipe *pipe, struct line *out)
-{
-    bool any = false;
-    for (uint32_t i = 0; i < pipe->count; i++) {
-        struct log_source *source = &pipe->sources[(pipe->turn + i) % pipe->count];
-        struct line line;
-        if (!source_line(source, &line)) {
-            if (pipe->ordered && source->op)
-                return false;
-            continue;
-        }
-        if (!any || is_earlier(&line, out))
-            *out = line;
-        any = true;
-        if (!pipe->ordered) {
-            pipe->turn = (pipe->turn + i + 1) % pipe->count;
-            break;
-        }
-    }
-    return any;
-}
-
-static void write_line(const struct log_pipe *pipe, const struct line *line, struct text *out)
-{
-    if (pipe->format == LOGS_TEXT) {
-        text_append_format(out, "%s ", line->source->id);
-        if (pipe->timestamps)
-            text_append(out, line->at, line->at_length ? line->at_length + 1 : 0);
-        text_append(out, line->text, line->length);
-        text_append_char(out, '\n');
-        return;
-    }
-    text_append_format(out, "{\"container\":\"%s\",\"stream\":\"%s\",\"at\":", line->source->id,
-                       line->channel ? "stderr" : "stdout");
-    if (line->at_length)
-        text_append_json(out, line->at, line->at_length);
-    else
-        text_append_string(out, "null");
-    text_append_string(out, ",\"line\":");
-    text_append_json(out, line->text, line->length);
-    text_append_string(out, "}\n");
-}
-
-static void fill_lines(struct log_pipe *pipe)
-{
-    struct line line;
-    while (pipe->out.length < BATCH_BYTES && next_line(pipe, &line)) {
-        write_line(pipe, &line, &pipe->out);
-        consume(line.source, &line.source->held[line.channel], line.bytes);
-    }
-}
-
-static void fill_raw(struct log_pipe *pipe)
-{
-    struct log_source *source = &pipe->sources[0];
-    for (int channel = 0; channel < CHANNELS; channel++) {
-        struct held *held = &source->held[channel];
-        size_t length = held->text.length - held->used;
-        text_append(&pipe->out, held->text.data + held->used, length);
-        consume(source, held, length);
-    }
-}
+/* -- to the client -- */
 
 static bool fill_out(struct log_pipe *pipe)
 {
-    if (pipe->format != LOGS_RAW)
-        fill_lines(pipe);
-    else if (pipe->count)
-        fill_raw(pipe);
-    for (uint32_t i = 0; i < pipe->count; i++)
-        pay_credit(&pipe->sources[i]);
+    log_lines_fill(pipe);
+    for (uint32_t i = 0; i < pipe->count; i++) {
+        struct log_source *source = pipe->sources[i];
+        if (source->op && source->credit)
+            runtime_credit(pipe->parts->runtime, source->op, source->credit);
+        source->credit = 0;
+    }
     return pipe->out.length > 0;
 }
 
@@ -251,7 +87,7 @@ static void pump(struct log_pipe *pipe)
         if (!flush_out(pipe))
             return; /* `writable` goes on */
     }
-    if (!pipe->open && !loop_timer_armed(&pipe->end))
+    if (!pipe->open && !pipe->deployment[0] && !loop_timer_armed(&pipe->end))
         loop_timer_start(&pipe->end, 0);
 }
 
@@ -317,51 +153,128 @@ static void source_ended(void *argument, orch_status status, const struct error 
     struct log_pipe *pipe = source->pipe;
     source->op = 0;
     pipe->open--;
-    if (status != ORCH_OK && pipe->format == LOGS_RAW && pipe->request) {
+    if (status != ORCH_OK && pipe->query.format == LOGS_RAW && pipe->request) {
         answer_failure(pipe, error);
         return;
     }
-    if (status != ORCH_OK)
+    if (status != ORCH_OK) {
         pipe->cut = true;
+        snprintf(source->failure, sizeof source->failure, "%s", error->message);
+    }
     pump(pipe);
 }
 
-/* -- the beginning -- */
+/* -- the beginning, and what is started later -- */
 
-static struct log_pipe *make_pipe(struct request *request, const struct log_query *query,
-                                  uint32_t count)
+static void join_due(void *argument);
+
+static struct log_pipe *make_pipe(struct request *request, const struct log_query *query)
 {
-    struct log_pipe *pipe = memory_alloc(sizeof *pipe + (count + 1) * sizeof(struct log_source));
+    struct log_pipe *pipe = memory_alloc(sizeof *pipe);
+    struct loop *loop = request->parts->loop;
     const struct stream_events events = {.writable = writable, .gone = gone, .argument = pipe};
     pipe->request = request;
-    pipe->runtime = request->parts->runtime;
-    pipe->format = query->format;
-    pipe->timestamps = query->ask.timestamps;
-    pipe->ordered = !query->ask.follow && count <= ORDERED_SOURCES;
-    pipe->count = pipe->open = count;
+    pipe->parts = request->parts;
+    pipe->query = *query;
+    if (query->since_ago)
+        pipe->query.ask.since_ms = loop_wall_ms(loop) - (int64_t)(query->ago_ns / NS_PER_MS);
     pipe->stream = stream_create(request->api, &events);
-    loop_timer_init(&pipe->head, request->parts->loop, "logs begin", head_due, pipe);
-    loop_timer_init(&pipe->end, request->parts->loop, "logs end", end_pipe, pipe);
+    loop_timer_init(&pipe->head, loop, "logs begin", head_due, pipe);
+    loop_timer_init(&pipe->end, loop, "logs end", end_pipe, pipe);
+    loop_timer_init(&pipe->join, loop, "logs join", join_due, pipe);
+    loop_timer_start(&pipe->head, HEAD_WAIT_NS);
     return pipe;
 }
 
-void log_pipe_start(struct request *request, const struct log_query *query,
-                    const char *const *runtime_ids, const char *const *ids, uint32_t count)
+static void add_source(struct log_pipe *pipe, const char *id, const char *runtime_id, int64_t tail)
 {
-    struct loop *loop = request->parts->loop;
-    struct log_pipe *pipe = make_pipe(request, query, count);
-    struct runtime_logs_request ask = query->ask;
-    ask.timestamps |= query->format != LOGS_RAW; /* lines are put in order by them */
-    if (query->since_ago)
-        ask.since_ms = loop_wall_ms(loop) - (int64_t)(query->ago_ns / NS_PER_MS);
-    loop_timer_start(&pipe->head, HEAD_WAIT_NS);
-    if (!count)
-        loop_timer_start(&pipe->end, 0);
-    for (uint32_t i = 0; i < count; i++) {
-        struct log_source *source = &pipe->sources[i];
-        source->pipe = pipe;
-        snprintf(source->id, sizeof source->id, "%s", ids[i]);
-        ask.runtime_id = runtime_ids[i];
-        source->op = runtime_logs(pipe->runtime, &ask, 0, output, source_ended, source);
+    struct log_source *source = memory_alloc(sizeof *source);
+    struct runtime_logs_request ask = pipe->query.ask;
+    ask.timestamps |= pipe->query.format != LOGS_RAW; /* lines are put in order by them */
+    ask.runtime_id = runtime_id;
+    ask.tail = tail;
+    source->pipe = pipe;
+    snprintf(source->id, sizeof source->id, "%s", id);
+    snprintf(source->runtime_id, sizeof source->runtime_id, "%s", runtime_id);
+    pipe->sources[pipe->count++] = source;
+    pipe->open++;
+    source->op = runtime_logs(pipe->parts->runtime, &ask, 0, output, source_ended, source);
+}
+
+void log_pipe_container(struct request *request, const struct log_query *query,
+                        const char *runtime_id)
+{
+    add_source(make_pipe(request, query), request->params[0], runtime_id, query->ask.tail);
+}
+
+static bool has_source(const struct log_pipe *pipe, const char *runtime_id)
+{
+    for (uint32_t i = 0; i < pipe->count; i++)
+        if (strcmp(pipe->sources[i]->runtime_id, runtime_id) == 0)
+            return true;
+    return false;
+}
+
+/* The containers of this host that have been started; the others have no logs yet. */
+static void add_containers(struct log_pipe *pipe, const char *deployment, int64_t tail)
+{
+    const struct api_parts *parts = pipe->parts;
+    const struct container *container = NULL;
+    while (pipe->count < LOG_SOURCES_LIMIT &&
+           (container = container_manager_next(parts->containers, deployment, container))) {
+        if (strcmp(container->node, parts->node_name) != 0)
+            continue;
+        const char *runtime_id =
+            agent_runtime_id(parts->agent, container->id, pipe->query.previous);
+        if (runtime_id && !has_source(pipe, runtime_id))
+            add_source(pipe, container->id, runtime_id, tail);
     }
+}
+
+/* An ended source is kept while its container has not been started again: it is known by it. */
+static bool is_over(const struct log_pipe *pipe, const struct log_source *source)
+{
+    const char *current = agent_runtime_id(pipe->parts->agent, source->id, false);
+    return !source->op && !source->held[0].text.length && !source->held[1].text.length &&
+           (!current || strcmp(current, source->runtime_id) != 0);
+}
+
+static void drop_sources_that_are_over(struct log_pipe *pipe)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < pipe->count; i++) {
+        if (is_over(pipe, pipe->sources[i]))
+            free_source(pipe->sources[i]);
+        else
+            pipe->sources[kept++] = pipe->sources[i];
+    }
+    pipe->count = kept;
+}
+
+static void join_due(void *argument)
+{
+    struct log_pipe *pipe = argument;
+    if (!deployment_manager_find(pipe->parts->deployments, pipe->deployment)) {
+        pipe->deployment[0] = '\0'; /* ends with the sources it has */
+        pump(pipe);
+        return;
+    }
+    drop_sources_that_are_over(pipe);
+    add_containers(pipe, pipe->deployment, -1);
+    loop_timer_start(&pipe->join, JOIN_NS);
+}
+
+void log_pipe_deployment(struct request *request, const struct log_query *query)
+{
+    const char *deployment = request->params[0];
+    struct log_pipe *pipe = make_pipe(request, query);
+    bool joins = query->ask.follow && !query->previous;
+    if (joins) {
+        snprintf(pipe->deployment, sizeof pipe->deployment, "%s", deployment);
+        loop_timer_start(&pipe->join, JOIN_NS);
+    }
+    add_containers(pipe, deployment, query->ask.tail);
+    pipe->ordered = !query->ask.follow && pipe->count <= LOG_ORDERED_SOURCES;
+    if (!pipe->count && !joins)
+        loop_timer_start(&pipe->end, 0);
 }
