@@ -77,6 +77,8 @@ struct unit {
     bool touched;           /* the engine spoke of it while it was being made */
     bool gone_told;         /* vanished, and this connection's server knows */
     bool end_told;          /* this end is known to the server, from before a restart of ours */
+    bool name_taken;        /* when it was last made: the next list says what becomes of that one */
+    bool adopted;           /* what has the name is this one: it is started, not made */
     struct health *health;
     struct backoff backoff;
     bool ever_ready;
@@ -186,6 +188,8 @@ void unit_look(struct unit *unit); /* the next step; none when all is as wanted 
 void unit_observe(struct unit *unit, const struct orch_container_view *view, uint64_t list);
 void unit_absent(struct unit *unit); /* a list that must know it does not */
 void unit_set(struct unit *unit, enum unit_phase phase, const char *reason, const char *message);
+/* What a list shows under its name, after a create that found the name taken. */
+void unit_take_namesake(struct unit *unit, const char *runtime_id, bool same_spec);
 void unit_made(struct unit *unit, const struct orch_started *started);
 void unit_make_failed(struct unit *unit, orch_status status, const char *message);
 void unit_stopped(struct unit *unit);

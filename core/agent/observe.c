@@ -32,17 +32,21 @@ static bool is_ours(const struct agent *agent, const struct orch_container_view 
     return cluster && strcmp(cluster, agent->cluster) == 0;
 }
 
+static bool is_newer(const struct agent *agent, const char *seq, const char *id)
+{
+    if (strtoll(seq, NULL, 10) <= agent->store_seq)
+        return false;
+    LOG_ERROR("a container is newer than the state: was a backup restored? It is left alone",
+              LOG_STR("container", id), LOG_STR("seq", seq));
+    return true;
+}
+
 static void take_stray(struct agent *agent, const struct orch_container_view *view)
 {
     const char *seq = label_of(view, LABEL_SEQ), *id = label_of(view, LABEL_CONTAINER);
     if (!agent->full_assignment || !seq)
         return; /* unknown is not unwanted */
-    if (strtoll(seq, NULL, 10) > agent->store_seq) {
-        LOG_ERROR("a container is newer than the state: was a backup restored? It is left alone",
-                  LOG_STR("container", id), LOG_STR("seq", seq));
-        return;
-    }
-    if (stray_brake(agent))
+    if (is_newer(agent, seq, id) || stray_brake(agent))
         return;
     LOG_INFO("removing a container that no record wants", LOG_STR("container", id),
              LOG_STR("runtimeId", view->runtime_id.ptr));
@@ -79,6 +83,25 @@ static void take_found(struct agent *agent)
     }
 }
 
+/* A create found its name taken, and by this one: of this very incarnation, with other labels. */
+static bool is_in_the_way(const struct unit *unit, const struct orch_container_view *view)
+{
+    return unit->name_taken && unit->phase == UNIT_NEW && !unit->call &&
+           (view->state == ORCH_CONTAINER_CREATED || view->state == ORCH_CONTAINER_EXITED);
+}
+
+static void take_namesake(struct unit *unit, const struct orch_container_view *view)
+{
+    const char *seq = label_of(view, LABEL_SEQ), *spec = label_of(view, LABEL_SPEC);
+    if (unit->intent != ASSIGNED_RUN || !unit->agent->full_assignment || !seq ||
+        is_newer(unit->agent, seq, unit->id))
+        return; /* it keeps the name; what is to be made waits, and says so */
+    LOG_INFO("a container of this incarnation is there with other labels",
+             LOG_STR("container", unit->id), LOG_STR("runtimeId", view->runtime_id.ptr));
+    unit_take_namesake(unit, view->runtime_id.ptr,
+                       spec && strcmp(spec, unit->template->data.hash) == 0);
+}
+
 static void take_view(struct agent *agent, const struct orch_container_view *view, uint64_t list)
 {
     const char *id = label_of(view, LABEL_CONTAINER);
@@ -88,7 +111,10 @@ static void take_view(struct agent *agent, const struct orch_container_view *vie
     struct unit *unit = agent_unit(agent, id);
     if (unit && strtoll(incarnation, NULL, 10) == unit->incarnation) {
         unit->seen_list = list ? list : unit->seen_list;
-        unit_observe(unit, view, list);
+        if (is_in_the_way(unit, view))
+            take_namesake(unit, view);
+        else
+            unit_observe(unit, view, list);
     } else if (!unit || (strcmp(unit->previous_id, view->runtime_id.ptr) != 0 &&
                          unit->phase != UNIT_UNKNOWN && unit->phase != UNIT_MAKING)) {
         take_stray(agent, view);

@@ -64,6 +64,15 @@ static void started(void *argument, orch_status status, const struct error *erro
     call_pump(agent);
 }
 
+static void start(struct unit *unit, struct call_note *note)
+{
+    struct agent *agent = unit->agent;
+    FAILPOINT(runtime_before_start);
+    note->pending.call =
+        runtime_start(agent->runtime, unit->runtime_id,
+                      loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, started, note);
+}
+
 static void created(void *argument, orch_status status, const struct error *error,
                     const char *runtime_id)
 {
@@ -73,8 +82,10 @@ static void created(void *argument, orch_status status, const struct error *erro
     struct unit *unit = agent_unit(agent, note->id);
     if (status != ORCH_OK || !unit) {
         unit = call_over(note);
-        if (unit)
+        if (unit) {
+            unit->name_taken = status == ORCH_E_CONFLICT || status == ORCH_E_EXISTS;
             unit_make_failed(unit, status, error ? error->message : "");
+        }
         call_pump(agent);
         return;
     }
@@ -87,10 +98,7 @@ static void created(void *argument, orch_status status, const struct error *erro
         call_pump(agent);
         return;
     }
-    FAILPOINT(runtime_before_start);
-    note->pending.call =
-        runtime_start(agent->runtime, unit->runtime_id,
-                      loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, started, note);
+    start(unit, note);
 }
 
 static struct orch_str str(const char *string)
@@ -165,7 +173,7 @@ static uint64_t positive(int64_t value)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-static void make(struct unit *unit)
+static void create(struct unit *unit, struct call_note *note)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
     struct agent *agent = unit->agent;
@@ -197,12 +205,24 @@ static void make(struct unit *unit)
         .memory_bytes = positive(template->resources.memory_bytes),
         .memory_limit_bytes = positive(resources_memory_limit(&template->resources)),
         .pids_limit = positive(template->resources.pids_limit)};
-    unit_set(unit, UNIT_MAKING, "", "");
-    unit->touched = false;
-    struct call_note *note = make_note(unit);
     FAILPOINT(runtime_before_create);
     note->pending.call = runtime_create_container(
         agent->runtime, &task, loop_now_ns(agent->loop) + 60 * NS_PER_SECOND, created, note);
+}
+
+static void make(struct unit *unit)
+{
+    bool adopted = unit->adopted;
+    unit->adopted = unit->touched = false;
+    if (unit->name_taken) /* until it isn't, that is what it waits for */
+        unit_set(unit, UNIT_MAKING, unit->reason, unit->message);
+    else
+        unit_set(unit, UNIT_MAKING, "", "");
+    struct call_note *note = make_note(unit);
+    if (adopted)
+        start(unit, note);
+    else
+        create(unit, note);
 }
 
 /* -- stopping and removing -- */
@@ -247,7 +267,8 @@ static void removed(void *argument, orch_status status, const struct error *erro
     if (unit && status == ORCH_OK)
         unit_removed(unit);
     else if (unit)
-        try_later(unit, UNIT_ENDED, status, error->message);
+        try_later(unit, unit->intent == ASSIGNED_RUN ? UNIT_NEW : UNIT_ENDED, status,
+                  error->message);
     call_pump(agent);
 }
 

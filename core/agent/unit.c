@@ -164,6 +164,7 @@ void unit_made(struct unit *unit, const struct orch_started *started)
 {
     struct agent *agent = unit->agent;
     unit->start_failures = unit->call_failures = 0;
+    unit->name_taken = false;
     unit->running_since_ns = loop_now_ns(agent->loop);
     unit->started_at_ms =
         started->started_at_ms ? started->started_at_ms : loop_wall_ms(agent->loop);
@@ -430,6 +431,20 @@ void unit_absent(struct unit *unit)
     unit_look(unit);
 }
 
+/* Ours by its labels and not running. One of another specification is in the way: it is removed,
+ * and this one made. */
+void unit_take_namesake(struct unit *unit, const char *runtime_id, bool same_spec)
+{
+    snprintf(unit->runtime_id, sizeof unit->runtime_id, "%s", runtime_id);
+    unit->name_taken = false;
+    unit->adopted = same_spec;
+    loop_timer_stop(&unit->restart);
+    if (same_spec)
+        unit_look(unit);
+    else
+        call_queue(unit, CALL_REMOVE);
+}
+
 /* -- results of calls -- */
 
 void unit_make_failed(struct unit *unit, orch_status status, const char *message)
@@ -442,7 +457,10 @@ void unit_make_failed(struct unit *unit, orch_status status, const char *message
         unit->template->image = IMAGE_UNKNOWN; /* the image went away: resolve it again */
     if (status == ORCH_E_UNAVAILABLE)
         agent_runtime_is(unit->agent, false, message);
-    unit_set(unit, UNIT_NEW, status == ORCH_E_UNAVAILABLE ? "RuntimeUnavailable" : "StartFailed",
+    unit_set(unit, UNIT_NEW,
+             status == ORCH_E_UNAVAILABLE ? "RuntimeUnavailable"
+             : unit->name_taken           ? "NameTaken"
+                                          : "StartFailed",
              message);
     unit->next_start_at_ms = loop_wall_ms(unit->agent->loop) + (int64_t)(wait_ns / NS_PER_MS);
     loop_timer_start(&unit->restart, wait_ns);

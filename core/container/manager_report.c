@@ -106,6 +106,19 @@ static void take_status(struct container_manager *manager, struct soft *soft,
     manager->events.changed(manager->events.argument, container);
 }
 
+/* Nothing of ours will end that: whoever holds the name must let it go. Told once. */
+static void note_name_taken(struct txn *txn, const struct soft *soft,
+                            const struct reported_container *reported)
+{
+    static const char taken[] = "NameTaken";
+    char object[128];
+    if (soft->record->intent != INTENT_RUN || !reported->reason ||
+        strcmp(reported->reason, taken) != 0 || strcmp(soft_reason(soft), taken) == 0)
+        return;
+    snprintf(object, sizeof object, "containers/%s", soft->record->id);
+    txn_event(txn, EVENT_WARNING, taken, object, "%s", reported->message);
+}
+
 static void take_container(struct container_manager *manager, struct txn *txn, const char *node,
                            const struct reported_container *reported)
 {
@@ -119,6 +132,7 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
     if (reported->state < CONTAINER_PENDING || reported->state > CONTAINER_LOST)
         return;
     soft->in_table.owner_word = manager->full_reports;
+    note_name_taken(txn, soft, reported);
     take_status(manager, soft, reported);
     struct container probe = {.record.kind = &container_kind,
                               .id = container->id,

@@ -55,6 +55,7 @@ class FakeEngine:
     address whose container has ended answers no more."""
 
     image, look_every, pace = "local/web:1", 0.1, 0.15
+    hits = (1, 2, 3, 5, 8, 13)  # of what a rollout leads to
 
     def __init__(self):
         self.known = {}     # id -> its address, also after its end
@@ -119,6 +120,7 @@ class RealEngine:
     """dockerd with its own data, socket and bridge."""
 
     image, port, look_every, pace = "torture/web:1", 8080, 0.4, 1.0
+    hits = (1, 2, 3)
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ot"))

@@ -1,5 +1,9 @@
 """The driver is believed because it finds what is wrong when something is."""
+import sqlite3
+
+import failpoints
 import pytest
+import world as worlds
 from engines import FakeEngine
 from ledger import Ledger, audit
 from world import LABEL, World
@@ -53,10 +57,19 @@ def test_an_object_that_nobody_was_told_of_is_found(sqlite, ledger):
     assert kinds(ledger, sqlite) == {"dup"}
 
 
+NEWER = str(10 ** 12)     # than any assignment: the daemon leaves it alone
+
+
+def test_each_failpoint_has_one_way_that_leads_to_it():
+    listed = [name for names in failpoints.WAYS.values() for name in names.split()]
+    assert sorted(listed) == sorted(failpoints.names())
+
+
 @pytest.fixture
 def world():
     engine = FakeEngine().start()
     made = World(engine, 1)
+    made.converged_within = 3
     made.set_up()
     yield made
     made.traffic.end()
@@ -68,6 +81,41 @@ def test_two_live_containers_of_one_record_are_found(world):
     labels = dict(next(item["Labels"] for item in world.engine.containers()))
     world.engine.plant_stray({**labels, LABEL + "incarnation": "0"})
     eventually(lambda: world.violations["double"], 10, "the finding")
+
+
+def test_two_live_containers_of_one_slot_are_found(world):
+    labels = dict(next(item["Labels"] for item in world.engine.containers()))
+    world.engine.plant_stray({**labels, LABEL + "incarnation": "0", LABEL + "seq": NEWER})
+    world.check()
+    assert world.violations["double"] >= 1
+
+
+def test_a_container_without_a_record_is_found(world):
+    labels = dict(next(item["Labels"] for item in world.engine.containers()))
+    world.engine.plant_stray({**labels, LABEL + "container": "gone-0-aaaaaa", LABEL + "seq": NEWER})
+    world.check()
+    assert world.violations["orphan"] == 1
+
+
+def test_an_acknowledged_write_that_the_store_lost_is_found(world):
+    users = world.users()
+    eventually(lambda: world.ledger.acknowledged >= 30, what="acknowledged writes")
+    world.daemon.kill()
+    world.join(users)
+    kept = next(name for name in world.ledger.made if name not in world.ledger.maybe_deleted)
+    with sqlite3.connect(world.daemon.state / "state.db") as store:
+        forgotten = store.execute("DELETE FROM record WHERE instr(key, ?)", (f"/{kept}".encode(),))
+        assert forgotten.rowcount >= 1
+    world.start()
+    world.check()
+    assert world.violations["lost"] >= 1
+
+
+def test_a_failpoint_that_is_not_reached_is_told(world, monkeypatch):
+    monkeypatch.setattr(worlds, "REACHED_WITHIN", 1)
+    monkeypatch.setattr(worlds, "way_of", lambda name: failpoints.WRITES)
+    world.crash_at("rollback_before")
+    assert world.violations["unreached"] == 1
 
 
 def test_a_container_that_is_made_anew_is_found(world):

@@ -10,15 +10,17 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from engines import describe, labels_of
-from failpoints import AT_START, AT_STOP, armed
+from failpoints import PROXY, ROLLBACK, STOP, STRAY, armed, way_of
 from ledger import Ledger, audit
 from traffic import Traffic
 from writers import CUT, Roller, Writer
 
 from harness.daemon import Daemon
+from harness.load import ask
 from harness.objects import service, wait_complete, wait_endpoints
 from harness.ports import free_port
 from harness.wait import eventually
@@ -27,7 +29,7 @@ WRITERS = 4
 MARKERS = [f"w{number}" for number in range(WRITERS)]
 CONVERGED_WITHIN = 60
 READY_WITHIN = 30
-REACHED_WITHIN = 4
+REACHED_WITHIN = 60
 LABEL = "orchestrator."
 LEDGERS = "/dev/shm"     # another file system than the state's
 
@@ -52,6 +54,7 @@ class World:
             **({"stateDir": str(state)} if state else {})})
         if state:
             self.daemon.state = Path(state)
+        self.converged_within = CONVERGED_WITHIN
         self.traffic = None
         self._looking = threading.Event()
 
@@ -193,67 +196,55 @@ class World:
 
     def kill_at_random(self, most):
         users = self.users()
-        wait = self.chance.uniform(0, most)
-        try:
-            self.daemon.process.wait(wait)
-        except subprocess.TimeoutExpired:
+        if not self._ends_within(self.chance.uniform(0, most)):
             self.daemon.process.kill()
         self.died()
         self.join(users)
 
-    def kill_at(self, name):
-        """Starts it with a failpoint armed and lets it run into it."""
-        self._prepare(name)
-        began = self.spawn({"ORCH_FAILPOINTS": armed(name, self.chance)})
-        users = []
-        if self.wait_ready(began):
-            users = self._provoke(name)
-        limit = REACHED_WITHIN if name not in AT_START else 1
-        try:
-            self.daemon.process.wait(limit)
-            self.reached[name] += 1
-        except subprocess.TimeoutExpired:
-            self.daemon.process.kill()
-        self.died()
-        self.join(users)
-
-    def _prepare(self, name):
-        if name == "stray_before_remove":
-            labels = next(labels_of(item) for item in self.engine.containers())
-            self.engine.plant_stray({**labels, LABEL + "container": "gone-0-aaaaaa",
-                                     LABEL + "seq": "1"})
-
-    def _provoke(self, name):
-        if name == "rollback_before":
-            self._begin_a_bad_rollout()
-        if name in ("feed_spawned", "feed_before_listener", "feed_after_listener"):
-            with self.traffic.cut():
-                self._end_proxies()
-                users = self.users()
-                self._wait_end(2)
-                if self.daemon.process.poll() is None:
-                    self._serving()
-                    return users
-                self.join(users)    # the next daemon starts a proxy: until then the cut lasts
-                self.reached[name] += 1
-                self.died()
-                self.start()
+    def crash_at(self, name):
+        """Starts it with a failpoint armed, leads it there, and starts it anew undisturbed."""
+        way = way_of(name)
+        self.end_cleanly()
+        with self.traffic.cut() if way == PROXY else nullcontext():
+            self._lead_to(name, way)
+            self.start()
+            if way == PROXY:
                 self._serving()
-            users = self.users()
-            self._wait_end(0.3)
+
+    def _lead_to(self, name, way):
+        if way == STRAY:
+            self._plant_a_stray()
+        began = self.spawn({"ORCH_FAILPOINTS": armed(name, self.chance, self.engine.hits)})
+        users = self._provoke(way) if self.wait_ready(began) else []
+        if self._ends_within(REACHED_WITHIN):
+            self.reached[name] += 1
+        else:
+            self.violation("unreached", f"{name} was not reached within {REACHED_WITHIN} s")
             self.daemon.process.kill()
-            return users
+        self.died()
+        self.join(users)
+
+    def _provoke(self, way):
+        if way == ROLLBACK:
+            self._begin_a_bad_rollout()
+        if way == PROXY:
+            self._end_proxies()
         users = self.users()
-        if name in AT_STOP:
-            self._wait_end(self.chance.uniform(0, 0.5))
+        if way == STOP:
+            self._ends_within(self.chance.uniform(0, 0.5))
             self.daemon.process.send_signal(signal.SIGTERM)
         return users
 
-    def _wait_end(self, seconds):
+    def _ends_within(self, seconds):
         try:
             self.daemon.process.wait(seconds)
+            return True
         except subprocess.TimeoutExpired:
-            pass
+            return False
+
+    def _plant_a_stray(self):
+        labels = next(labels_of(item) for item in self.engine.containers())
+        self.engine.plant_stray({**labels, LABEL + "container": "gone-0-aaaaaa", LABEL + "seq": "1"})
 
     def _end_proxies(self):
         for pid in self.daemon.proxies():
@@ -261,8 +252,6 @@ class World:
 
     def _serving(self):
         """Services answer (again)."""
-        from harness.load import ask
-
         def look():
             try:
                 return all(ask(port, timeout=1)[0] == 200 for port in self.traffic.ports)
@@ -272,13 +261,10 @@ class World:
 
     def _begin_a_bad_rollout(self):
         api = self.daemon.api
-        try:
-            api.post("/deployments", {"name": "bad", "image": self.engine.image, "replicas": 1,
-                                      "rollout": {"progressDeadline": "1s"}}).check(201)
-            wait_complete(api, "bad", 20)
-            api.patch("/deployments/bad", {"image": "missing/none:1"}).check(200)
-        except (*CUT, AssertionError):
-            pass    # killed while at it by something else: counts as not reached
+        api.post("/deployments", {"name": "bad", "image": self.engine.image, "replicas": 1,
+                                  "rollout": {"progressDeadline": "1s"}}).check(201)
+        wait_complete(api, "bad", CONVERGED_WITHIN)
+        api.patch("/deployments/bad", {"image": "missing/none:1"}).check(200)
 
     # -- what must be true
 
@@ -291,7 +277,7 @@ class World:
         for kind, sentence in audit(self.ledger, api, MARKERS):
             self.violation(kind, sentence)
         try:
-            eventually(self._converged, CONVERGED_WITHIN, "convergence")
+            eventually(self._converged, self.converged_within, "convergence")
         except AssertionError as fault:
             self._why_not(fault)
         if self._identities() != self.still:

@@ -63,9 +63,9 @@ static void judge(struct create_job *create, const struct inspected *found)
     else if (!labels_carried(found->labels, create->task.labels))
         job_fail(job, is_hosts(job->runtime, found->labels) ? ORCH_E_CONFLICT : ORCH_E_EXISTS,
                  is_hosts(job->runtime, found->labels)
-                     ? "container %.*s is there with other labels: of another incarnation or spec"
-                     : "container %.*s is somebody else's, and left alone",
-                 length, name);
+                     ? "container %.12s has the name %.*s and other labels"
+                     : "container %.12s has the name %.*s; it is somebody else's, and left alone",
+                 found->id, length, name);
     else if (state_of(found->status) == ORCH_CONTAINER_REMOVING)
         job_fail(job, ORCH_E_BUSY, "container %.*s is being removed", length, name);
     else

@@ -185,6 +185,29 @@ static void begun(void)
         engine.most_in_flight = engine.in_flight;
 }
 
+static bool carries(const struct engine_container *container, struct orch_pair wanted)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%.*s", (int)wanted.key.len, wanted.key.ptr);
+    const char *value = engine_label(container, key);
+    return value && same(wanted.value, value);
+}
+
+/* What a create finds under its name: this one, another of this cluster, somebody else's. */
+static orch_status judge(const struct engine_container *container, const struct orch_task *task)
+{
+    orch_status verdict = ORCH_OK;
+    for (uint32_t i = 0; i < task->labels.count; i++) {
+        const struct orch_pair *pair = ORCH_AT(struct orch_pair, task->labels, i);
+        if (carries(container, *pair))
+            continue;
+        if (same(pair->key, "orchestrator.cluster"))
+            return ORCH_E_EXISTS;
+        verdict = ORCH_E_CONFLICT;
+    }
+    return verdict;
+}
+
 static orch_status create(void *runtime, struct orch_op op, const struct orch_task *task,
                           struct orch_error *error)
 {
@@ -198,6 +221,11 @@ static orch_status create(void *runtime, struct orch_op op, const struct orch_ta
     for (uint32_t i = 0; i < engine.count; i++)
         if (!engine.containers[i].gone && strcmp(engine.containers[i].name, name) == 0)
             container = &engine.containers[i];
+    orch_status verdict = container ? judge(container, task) : ORCH_OK;
+    if (verdict != ORCH_OK) {
+        engine.in_flight--;
+        return complete(op, verdict, NULL);
+    }
     if (!container) {
         container = add(name);
         container->state = ORCH_CONTAINER_CREATED;

@@ -281,6 +281,71 @@ Test(recovery, a_lost_answer_to_create_doubles_nothing)
     cr_assert(rig_seen(ID)->ready);
 }
 
+/* A name that is taken by one of this record and incarnation, in state created. */
+static void put_namesake(const char *cluster, const char *spec, const char *seq)
+{
+    const char *const labels[] = {"orchestrator.cluster",
+                                  cluster,
+                                  "orchestrator.container",
+                                  ID,
+                                  "orchestrator.incarnation",
+                                  "1",
+                                  "orchestrator.spec",
+                                  spec,
+                                  "orchestrator.seq",
+                                  seq,
+                                  NULL};
+    engine_put("orch-01234567-" ID "-i1", ORCH_CONTAINER_CREATED, labels);
+}
+
+Test(recovery, one_made_for_an_older_state_of_its_record_is_adopted)
+{
+    put_namesake(CLUSTER, "h", "9");
+    rig_start();
+    assign(1);
+    rig_run_ms(3000);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(engine.count, 1, "nothing else was made");
+    cr_assert_eq(engine.removes, 0);
+}
+
+Test(recovery, one_made_by_another_specification_gives_way)
+{
+    put_namesake(CLUSTER, "other", "9");
+    rig_start();
+    assign(1);
+    rig_run_ms(3000);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(rig_seen(ID)->restarts, 0);
+    cr_assert_eq(engine.removes, 1);
+    cr_assert_eq(engine_alive(), 1);
+}
+
+Test(recovery, one_of_its_name_that_is_newer_than_the_state_is_left_alone)
+{
+    put_namesake(CLUSTER, "other", "101");
+    rig_start();
+    assign(1);
+    rig_run_ms(60000);
+    cr_assert_str_eq(rig_seen(ID)->reason, "NameTaken");
+    cr_assert_eq(engine.removes, 0);
+}
+
+Test(recovery, a_name_that_a_stranger_has_is_waited_for_and_said)
+{
+    put_namesake(OTHER_CLUSTER, "h", "9");
+    rig_start();
+    assign(1);
+    rig_run_ms(20000);
+    cr_assert_str_eq(rig_seen(ID)->reason, "NameTaken");
+    cr_assert_str_eq(rig_seen(ID)->message, "scripted failure");
+    cr_assert_eq(engine.stops + engine.removes + engine.starts, 0);
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(40000);
+    cr_assert(rig_seen(ID)->ready);
+    cr_assert_str_eq(rig_seen(ID)->reason, "");
+}
+
 Test(recovery, an_engine_that_went_away_changes_nothing)
 {
     begin();

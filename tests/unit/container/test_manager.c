@@ -113,6 +113,24 @@ Test(container_manager, an_end_by_a_signal_is_put_into_words)
     cr_assert_eq(rig_count("web"), 1, "it keeps its slot");
 }
 
+Test(container_manager, who_holds_a_name_is_told_once)
+{
+    struct reported_container waiting = {.id = id,
+                                         .incarnation = 1,
+                                         .state = CONTAINER_SCHEDULED,
+                                         .reason = "NameTaken",
+                                         .message = "container 0123 has the name",
+                                         .exit_code = NUMBER_NULL};
+    rig_report(node, &waiting);
+    const struct event *event = rig_event("NameTaken");
+    cr_assert_not_null(event);
+    cr_assert_str_eq(event->message, "container 0123 has the name");
+    uint64_t told = event->record.seq;
+    waiting.state = CONTAINER_CREATING;
+    rig_report(node, &waiting);
+    cr_assert_eq(rig_event("NameTaken")->record.seq, told);
+}
+
 Test(container_manager, what_nobody_wants_is_told_so_again)
 {
     rig_report(node, &(struct reported_container){

@@ -104,6 +104,10 @@ Test(docker_containers, create_adopts_what_is_ours_and_leaves_alone_what_is_not)
         cr_expect_eq(do_create("web-1"), taken_rows[i].status, "%s: %s", taken_rows[i].name,
                      last.message);
         cr_expect(taken_rows[i].status != ORCH_OK || strcmp(last.text, id) == 0);
+        char shown[13];
+        snprintf(shown, sizeof shown, "%.12s", id);
+        cr_expect(taken_rows[i].status == ORCH_OK || strstr(last.message, shown),
+                  "%s: who holds the name? %s", taken_rows[i].name, last.message);
         cr_expect_eq(fake_docker_calls(fake, "DELETE *"), 0);
         cr_expect_eq(fake_docker_calls(fake, "POST *"), 1);
         cr_expect_str_eq(fake_docker_state(fake, id), "created");
