@@ -124,23 +124,29 @@ static void refuse_all(struct state *state, struct txn *first, const struct erro
     }
 }
 
+/* Drops what the store was not given, after `rest` of what it was. */
+static void drop(struct state *state, struct txn *rest, const struct error *error)
+{
+    struct batch *forming = state->forming;
+    state->forming = NULL;
+    undo_all(rest);
+    undo_all(forming ? forming->first : NULL);
+    refuse_all(state, rest, error);
+    if (forming) {
+        refuse_all(state, forming->first, error);
+        batch_destroy(forming);
+    }
+}
+
 /* The rest of the batch did not happen, nor may what was built on it. */
 static void refuse_rest(struct state *state, struct txn *rest, enum error_code code,
                         const char *message)
 {
     struct error error;
     error_set(&error, code, "the store refused the change: %s", message);
-    struct batch *forming = state->forming;
-    state->forming = NULL;
     if (state->at_store) /* a `done` may submit anew: on what is in */
         state->at_store->new_head = state->head;
-    undo_all(rest);
-    undo_all(forming ? forming->first : NULL);
-    refuse_all(state, rest, &error);
-    if (forming) {
-        refuse_all(state, forming->first, &error);
-        batch_destroy(forming);
-    }
+    drop(state, rest, &error);
 }
 
 static struct txn *commit_first(struct state *state, struct txn *txn)
@@ -177,22 +183,30 @@ static void finish_batch(struct state *state, struct batch *batch)
     state_maybe_close(state);
 }
 
+/* Nothing is written until it has been read, and nobody waits for that: those of the batch are told
+ * that it is not known, those after it that it did not happen. */
+static void stay_unknown(struct state *state, struct batch *batch)
+{
+    struct error error;
+    error_set(&error, ERROR_UNKNOWN_OUTCOME,
+              "the store does not answer; whether the change was made is not known");
+    for (struct txn *txn = batch->first; txn; txn = txn->next)
+        if (txn->done) {
+            txn->done(txn->argument, &error);
+            txn->done = NULL;
+        }
+    error_set(&error, ERROR_UNAVAILABLE, "the store does not answer; the change was not made");
+    drop(state, NULL, &error);
+    loop_timer_start(&state->readback, NS_PER_SECOND);
+}
+
 static void read_back_done(struct loop_job *job)
 {
     struct batch *batch = CONTAINER_OF(job, struct batch, job);
     struct state *state = batch->state;
     FAILPOINT(store_after_read_back);
     if (!batch->head_known) {
-        /* Stays unknown: callers are told so, nothing is written until it has been read. */
-        struct error error;
-        error_set(&error, ERROR_UNKNOWN_OUTCOME,
-                  "the store does not answer; whether the change was made is not known");
-        for (struct txn *txn = batch->first; txn; txn = txn->next)
-            if (txn->done) {
-                txn->done(txn->argument, &error);
-                txn->done = NULL;
-            }
-        loop_timer_start(&state->readback, NS_PER_SECOND);
+        stay_unknown(state, batch);
         return;
     }
     uint32_t count = 0;

@@ -294,7 +294,7 @@ static bool pause_at_first(void *argument, const void *bytes, size_t length)
     if (!seen->body_bytes) {
         http_client_pause(client, seen->id, true);
         loop_timer_init(&seen->timer, loop, "unpause", unpause, seen);
-        loop_timer_start(&seen->timer, 100 * NS_PER_MS);
+        loop_timer_start(&seen->timer, 700 * NS_PER_MS);
     }
     seen->body_bytes += length;
     return true;
@@ -308,7 +308,7 @@ Test(http_client, holds_the_reply_back_while_paused_without_calling_it_a_stall)
     const struct http_request request = {.url = "http://localhost/big",
                                          .unix_socket = peer.path,
                                          .max_body_bytes = UINT64_MAX,
-                                         .stall_timeout_ns = 50 * NS_PER_MS};
+                                         .stall_timeout_ns = 500 * NS_PER_MS};
     seen.id = http_client_start(client, &request, &pausing, &seen, &error);
     loop_run(loop);
     cr_assert_not(seen.failed, "%s", seen.error.message);

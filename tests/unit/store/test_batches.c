@@ -277,12 +277,31 @@ Test(batches, nothing_is_written_until_the_head_has_been_read_back)
     put_one("b", &b);
     run_ms(1500);
     cr_assert_eq(scripted.applies, applies);
-    cr_assert_eq(b.times, 0);
+    expect_error(&b, ERROR_UNAVAILABLE);
+    cr_assert_null(find(STATE_HEAD, "b"));
     run_ms(5000);
     cr_assert_eq(a.times, 1, "told once");
     cr_assert_not_null(find(STATE_COMMITTED, "a"));
-    expect_error(&b, ERROR_NONE);
     cr_assert(state_ready(state, NULL));
+    put_one("b", NULL);
+    run_ms(50);
+    cr_assert_not_null(find(STATE_COMMITTED, "b"), "on what is in");
+}
+
+Test(batches, nobody_waits_for_a_store_that_never_answers_again)
+{
+    struct outcome a = {0}, b = {0};
+    scripted.status = ORCH_E_UNKNOWN;
+    scripted.prefix = 0;
+    scripted.blind_heads = 1000000;
+    put_one("a", &a);
+    send();
+    put_one("b", &b); /* waits for its turn while the store fails */
+    run_ms(50);
+    expect_error(&a, ERROR_UNKNOWN_OUTCOME);
+    expect_error(&b, ERROR_UNAVAILABLE);
+    cr_assert_not_null(find(STATE_HEAD, "a"), "it may have happened");
+    cr_assert_null(find(STATE_HEAD, "b"));
 }
 
 Test(batches, a_daemon_that_was_fenced_off_writes_no_more)
