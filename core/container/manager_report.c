@@ -144,15 +144,30 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
         keep(manager, txn, head, reported);
 }
 
+/* Removed behind our back: nobody is sent there any more and a rollout counts it no more, also
+ * while the store takes nothing. */
+static void serves_no_more(struct container_manager *manager, struct soft *soft)
+{
+    const struct container *container = soft->record;
+    set_ready(manager, soft, false);
+    container_set_state(manager, soft, CONTAINER_EXITED, "ContainerRemoved",
+                        "removed behind our back; another takes its place");
+    manager->events.endpoints_changed(manager->events.argument, container->deployment);
+    manager->events.changed(manager->events.argument, container);
+}
+
 /* Stopped and removed as it was asked; or removed behind our back: then another record takes its
  * place at once. */
-static void take_gone(struct container_manager *manager, struct txn *txn, const char *id)
+static void take_gone(struct container_manager *manager, struct txn *txn, const char *node,
+                      const char *id)
 {
     struct soft *soft = soft_find(manager, id);
     const struct container *container = soft ? soft->record : NULL;
     char object[96];
-    if (!container)
+    if (!container || strcmp(container->node, node) != 0)
         return;
+    if (!soft->gone && container->intent == INTENT_RUN)
+        serves_no_more(manager, soft);
     soft->gone = true;
     struct container probe = {.record.kind = &container_kind,
                               .id = container->id,
@@ -221,7 +236,7 @@ static void keep_one_again(struct container_manager *manager, struct txn *txn,
                                        .restarts = soft->restarts,
                                        .state = soft->state};
     if (soft->gone)
-        take_gone(manager, txn, container->id);
+        take_gone(manager, txn, container->node, container->id);
     else if (soft->reported && head->intent == INTENT_RUN && soft->state != CONTAINER_LOST)
         keep(manager, txn, head, &again);
 }
@@ -254,7 +269,7 @@ void container_manager_report(struct container_manager *manager, const char *nod
         take_container(manager, txn, node,
                        LIST_AT(report->containers, struct reported_container, i));
     for (uint32_t i = 0; i < report->gone.count; i++)
-        take_gone(manager, txn, *LIST_AT(report->gone, const char *, i));
+        take_gone(manager, txn, node, *LIST_AT(report->gone, const char *, i));
     if (report->full)
         take_absent(manager, node);
     submit(manager, txn);

@@ -1,6 +1,7 @@
 /* From agents' reports to records and soft state. */
 #include "store/event.h"
 #include "unit/server/rig.h"
+#include "unit/store/scripted_store.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -147,6 +148,10 @@ Test(container_manager, another_nodes_word_does_not_count)
     cr_assert_eq(status()->state, CONTAINER_RUNNING);
     cr_assert_eq(find()->incarnation, 1);
     cr_assert_not(find()->failed);
+    rig_report_gone(&rig.nodes[1], id);
+    rig_run_ms(100);
+    cr_assert_not_null(find());
+    cr_assert(status()->ready);
 }
 
 Test(container_manager, one_removed_behind_our_back_is_made_anew_at_once)
@@ -159,6 +164,25 @@ Test(container_manager, one_removed_behind_our_back_is_made_anew_at_once)
     cr_assert_str_neq(rig_first("web")->id, id);
     cr_assert_eq(rig_event("ContainerRemoved")->severity, EVENT_WARNING);
     rig_report_gone(node, "web-0-nobody"); /* and what never was is no news */
+}
+
+Test(container_manager, one_removed_behind_our_back_serves_no_more_while_the_store_is_full)
+{
+    cr_assert_eq(rig_write_service(rig_service("front", "web", "127.0.0.1:9000")), ERROR_NONE);
+    rig_run_ms(100);
+    cr_assert_eq(rig_active(node), 1);
+    scripted.status = ORCH_E_FULL;
+    scripted.prefix = 0;
+    rig_report_gone(node, id);
+    rig_run_ms(100);
+    cr_assert_not_null(find(), "the store refused its end");
+    cr_assert_not(status()->ready);
+    cr_assert_str_eq(status()->reason, "ContainerRemoved");
+    cr_assert_eq(rig_status("web").available, 0);
+    cr_assert_eq(rig_active(node), 0, "nobody is sent there any more");
+    rig_run_ms(2000);
+    cr_assert_null(find(), "it is tried again");
+    cr_assert_eq(rig_status("web").available, 1);
 }
 
 Test(container_manager, the_ends_of_a_slot_go_along_with_it)
