@@ -8,7 +8,7 @@
 /* How long a word may be on its way between parts that are in good health. */
 #define WORD_NS (5 * NS_PER_SECOND)
 
-static bool is_steady_since(const struct host *host, uint64_t since_ns)
+bool host_is_steady_since(const struct host *host, uint64_t since_ns)
 {
     return host->steady_since_ns && host->steady_since_ns <= since_ns && host->proxy.up &&
            host->proxy.up_since_ns <= since_ns &&
@@ -104,7 +104,7 @@ static void judge_barrier(const struct true_container *record)
 {
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
-        if (!is_steady_since(host, record->stopping_ns))
+        if (!host_is_steady_since(host, record->stopping_ns))
             continue;
         for (uint32_t s = 0; s < host->proxy.now.count; s++) {
             const struct proxy_table_service *service = &host->proxy.now.services[s];

@@ -18,7 +18,7 @@ struct true_container {
     bool stopping, failed, gone, has_liveness;
     uint64_t end_known_ns; /* since when the agent knows that it does not run */
     uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
-    bool ready; /* in the last report that reached the leader */
+    bool ready, said_failed; /* in the last report that reached the leader */
     uint64_t ready_changed_ns;
     uint32_t starts;             /* in the engines */
     uint64_t start_times_ns[16]; /* a ring */
@@ -157,6 +157,8 @@ void check_remove(const struct host *host, const struct cell *cell);
 void check_touch(const struct host *host, const struct cell *cell, const char *verb);
 void check_settled(void);
 void check_kept(struct host *host); /* the agent's file */
+/* Has every word of it come in time since then, and has its proxy been up? Then it counts. */
+bool host_is_steady_since(const struct host *host, uint64_t since_ns);
 bool converged(char *why, size_t bytes);
 
 #endif

@@ -180,7 +180,9 @@ static bool node_was_draining(const char *name)
 
 static bool counts(const struct true_container *container)
 {
-    return !container->gone && !container->stopping && !container->failed && !is_lost(container) &&
+    /* Its node's word that it failed for good ends it, also while the store takes nothing. */
+    bool failed = container->failed || container->said_failed;
+    return !container->gone && !container->stopping && !failed && !is_lost(container) &&
            !node_is_away(container->node);
 }
 
@@ -237,10 +239,8 @@ static const char *missing_on(const struct true_container *container)
 {
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
-        const struct proxy_endpoint *endpoint = proxy_endpoint(host, NULL, container->id);
-        bool steady = host->steady_since_ns && host->proxy.up &&
-                      now_ns() - host->steady_since_ns > 2 * NS_PER_SECOND;
-        if (steady && !endpoint)
+        if (host_is_steady_since(host, now_ns() - 2 * NS_PER_SECOND) &&
+            !proxy_endpoint(host, NULL, container->id))
             return host->name;
     }
     return NULL;
@@ -339,8 +339,10 @@ void truth_report(const char *node, const struct report *report)
         const struct reported_container *said =
             LIST_AT(report->containers, struct reported_container, i);
         container = true_container(said->id);
-        if (container && strcmp(container->node, node) == 0)
-            set_ready(container, said->ready);
+        if (!container || strcmp(container->node, node) != 0)
+            continue;
+        set_ready(container, said->ready);
+        container->said_failed = said->state == CONTAINER_FAILED;
     }
     HASH_ITER(hh, run.truth.containers, container, next)
     {
