@@ -120,6 +120,7 @@ static void note_heard(struct flow *flow, const char *json, size_t length)
     if (flow->server != server_leader())
         return;
     host->heard_ns = now_ns();
+    host->heard_stalled_ns = world.stalled_ns;
     if (gap)
         host->steady_since_ns = 0;
     if (!schema_read_stored(&message_type, json, length, &arena, &message, &error) ||

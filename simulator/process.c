@@ -82,6 +82,23 @@ uint64_t process_next_ns(const struct process *process)
     return local_ns == UINT64_MAX ? UINT64_MAX : process_world(process, local_ns);
 }
 
+/* A server that did not listen holds that against no node, but for the first second of it; what
+ * came meanwhile is read now. */
+static void note_stall(const struct process *process)
+{
+    uint64_t span_ns = now_ns() - process->stopped_at_ns;
+    if (process != &server_leader()->process || span_ns < NS_PER_SECOND)
+        return;
+    world.stalled_ns += span_ns - NS_PER_SECOND;
+    for (uint32_t i = 0; i < world.options.hosts; i++) {
+        struct host *host = &world.hosts[i];
+        if (host->heard_ns < process->stopped_at_ns)
+            continue;
+        host->heard_ns = now_ns();
+        host->heard_stalled_ns = world.stalled_ns;
+    }
+}
+
 void process_sync(struct process *process)
 {
     if (!process->loop || process->dying || process->running)
@@ -90,6 +107,7 @@ void process_sync(struct process *process)
         return;
     uint64_t local_ns = process_local(process, now_ns());
     if (process->stopped_until_ns) {
+        note_stall(process);
         process->stopped_until_ns = 0;
         loop_virtual_jump(process->loop, local_ns);
         trace('X', "%s goes on", process->name);
@@ -239,6 +257,7 @@ void agent_kill(struct host *host)
     if (strikes(FAULT_AGENT_FILE, STREAM_PROCESS)) {
         snprintf(path, sizeof path, "%s/agent.json", host->directory);
         unlink(path);
+        host->kept_fence = 0; /* it knows of no server any more */
         trace('X', "%s loses its file", self->name);
     }
 }
@@ -294,6 +313,7 @@ static void stop_process(struct process *process, enum fault fault)
     if (!process_runs(process))
         return;
     uint64_t span = draw_around(STREAM_PROCESS, 8 * NS_PER_SECOND);
+    process->stopped_at_ns = now_ns();
     process->stopped_until_ns = now_ns() + span + 1;
     process_stale(process);
     for (uint32_t i = 0; i < world.options.hosts; i++)

@@ -119,10 +119,10 @@ struct process {
     struct loop *loop; /* NULL: not running */
     uint64_t world_base_ns, local_base_ns;
     int64_t drift_ppm;
-    uint64_t stopped_until_ns; /* world time; 0: it runs */
-    bool running;              /* in its turn */
-    bool dying;                /* killed: nothing of it leaves any more */
-    uint64_t generation;       /* counts its lives */
+    uint64_t stopped_at_ns, stopped_until_ns; /* world time; until 0: it runs */
+    bool running;                             /* in its turn */
+    bool dying;                               /* killed: nothing of it leaves any more */
+    uint64_t generation;                      /* counts its lives */
     char name[80];
     struct { /* turns.c: its place among those that wait */
         uint64_t at_ns;
@@ -244,10 +244,11 @@ struct host {
     struct engine engine;
     struct sim_proxy proxy;
     struct flow *flow;
-    uint64_t flow_ready_ns; /* when it may connect again */
-    bool unreachable;       /* partitioned */
-    uint64_t heard_ns;      /* last message of it that reached a server */
-    uint64_t told_since_ns; /* what the server sends comes at once since then; 0: not now */
+    uint64_t flow_ready_ns;    /* when it may connect again */
+    bool unreachable;          /* partitioned */
+    uint64_t heard_ns;         /* last message of it that reached the leader */
+    uint64_t heard_stalled_ns; /* world.stalled_ns then */
+    uint64_t told_since_ns;    /* what the server sends comes at once since then; 0: not now */
     bool was_lost;
     uint64_t steady_since_ns; /* told everything, and never silent since; 0: not now */
     uint64_t draining_seen_ns;
@@ -305,7 +306,8 @@ struct world {
     struct host *hosts; /* options.hosts of them */
     bool traced;        /* else nothing is written down or hashed */
     uint64_t trace;
-    uint64_t actions; /* runtime calls that change something, and store batches */
+    uint64_t stalled_ns; /* for so long the leaders stood still and could hear nobody */
+    uint64_t actions;    /* runtime calls that change something, and store batches */
     uint64_t steps;
     bool verbose;
     uint64_t verbose_from_ns;

@@ -15,6 +15,11 @@ bool host_is_steady_since(const struct host *host, uint64_t since_ns)
            now_ns() - host->heard_ns < (SUSPECT_MS - 700) * NS_PER_MS;
 }
 
+uint64_t host_silence_ns(const struct host *host)
+{
+    return now_ns() - host->heard_ns - (world.stalled_ns - host->heard_stalled_ns);
+}
+
 /* An agent never goes back to a server that was replaced. A host whose file was lost knows no
  * better. */
 void check_kept(struct host *host)
@@ -163,7 +168,7 @@ void check_lost(struct server_process *server, const char *node)
             continue;
         bool lost = node_registry_status(server->server->nodes, node)->state == NODE_LOST;
         uint64_t least = LOST_MS * NS_PER_MS;
-        uint64_t silence = now_ns() - host->heard_ns;
+        uint64_t silence = host_silence_ns(host);
         CHECK(I6,
               !lost || host->was_lost ||
                   (silence >= least && now_ns() - server->opened_at_ns >= least),

@@ -40,7 +40,11 @@ struct true_deployment {
     struct amount surge, unavailable;
     bool deleting, paused, global, gone, fixed_port;
     uint64_t deleting_ns, paused_ns, fingerprint;
-    uint64_t hashes[REVISION_LIMIT]; /* of templates, by revision number */
+    struct true_revision {
+        uint64_t hash; /* of its template */
+        int64_t cpu_millis, memory_bytes;
+        bool has_liveness;
+    } revisions[REVISION_LIMIT]; /* by number */
 };
 struct truth {
     struct true_container *containers;
@@ -159,6 +163,8 @@ void check_settled(void);
 void check_kept(struct host *host); /* the agent's file */
 /* Has every word of it come in time since then, and has its proxy been up? Then it counts. */
 bool host_is_steady_since(const struct host *host, uint64_t since_ns);
+/* How long the leader has listened to it in vain: what it stood still for itself does not count. */
+uint64_t host_silence_ns(const struct host *host);
 bool converged(char *why, size_t bytes);
 
 #endif

@@ -142,10 +142,13 @@ static void put_revision(const struct revision *revision)
         strcmp(seen->uid, revision->deployment_uid) != 0)
         return; /* made in one transaction with its deployment, in either order */
     uint64_t hash = hash_text(revision->hash);
-    uint64_t *known = &seen->hashes[revision->number];
-    CHECK(I4_REVISION, !*known || *known == hash, "%s: revision %lld has another template",
-          seen->name, (long long)revision->number);
-    *known = hash;
+    struct true_revision *known = &seen->revisions[revision->number];
+    CHECK(I4_REVISION, !known->hash || known->hash == hash,
+          "%s: revision %lld has another template", seen->name, (long long)revision->number);
+    known->hash = hash;
+    known->cpu_millis = revision->template.resources.cpu_millis;
+    known->memory_bytes = revision->template.resources.memory_bytes;
+    known->has_liveness = revision->template.liveness_probe || revision->template.startup_probe;
 }
 
 /* -- containers -- */
@@ -378,27 +381,20 @@ static void judge_new(const struct true_container *fresh)
     judge_engine(fresh);
     uint32_t silent = 0;
     for (uint32_t i = 0; i < world.options.hosts; i++)
-        silent += node_is_away(world.hosts[i].name);
+        silent += host_silence_ns(&world.hosts[i]) >= (LOST_MS - 2000) * NS_PER_MS;
     CHECK(I8, silent < world.options.hosts || !silent, "%s is made while no node is heard of",
           fresh->id);
 }
 
+/* By what became durable: two servers that run at once may know two deployments of one name. */
 static void read_template(struct true_container *seen, const struct container *container)
 {
-    struct revision probe = {.record.kind = &revision_kind,
-                             .deployment = container->deployment,
-                             .number = container->revision};
-    for (int i = 0; i < SERVER_LIMIT; i++) {
-        struct server *server = world.servers[i].server;
-        const struct revision *revision =
-            server && world.servers[i].opened
-                ? (const struct revision *)state_find(server->state, STATE_HEAD, &probe.record)
-                : NULL;
-        if (!revision)
-            continue;
-        seen->cpu_millis = revision->template.resources.cpu_millis;
-        seen->memory_bytes = revision->template.resources.memory_bytes;
-        seen->has_liveness = revision->template.liveness_probe || revision->template.startup_probe;
+    const struct true_deployment *deployment = true_deployment(container->deployment);
+    if (deployment && container->revision < REVISION_LIMIT) {
+        const struct true_revision *revision = &deployment->revisions[container->revision];
+        seen->cpu_millis = revision->cpu_millis;
+        seen->memory_bytes = revision->memory_bytes;
+        seen->has_liveness = revision->has_liveness;
     }
     for (uint32_t i = 0; i < container->ports.count && seen->port_count < 4; i++)
         if (LIST_AT(container->ports, struct container_port, i)->host_port > 0)
