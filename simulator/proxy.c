@@ -232,16 +232,33 @@ static void apply_soon(struct host *host)
         loop_timer_start(&host->proxy.apply, delay);
 }
 
-void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
+static void publish(struct host *host, uint64_t version)
 {
-    struct host *host = host_of(feed);
-    trace('P', "%s publish %llu", host->name, (unsigned long long)version);
     host->proxy.asked_version = version;
     if (!host->proxy.publish_asked)
         host->proxy.asked_ns = now_ns();
     host->proxy.publish_asked = true;
     if (host->proxy.up)
         apply_soon(host);
+}
+
+void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
+{
+    struct host *host = host_of(feed);
+    trace('P', "%s publish %llu", host->name, (unsigned long long)version);
+    host->proxy.has_table = true;
+    publish(host, version);
+}
+
+void proxy_feed_withdraw(struct proxy_feed *feed, const char *endpoint, uint64_t version)
+{
+    struct host *host = host_of(feed);
+    struct proxy_withdrawn *withdrawn = memory_alloc(sizeof *withdrawn);
+    trace('P', "%s withdraw %s %llu", host->name, endpoint, (unsigned long long)version);
+    snprintf(withdrawn->id, sizeof withdrawn->id, "%s", endpoint);
+    withdrawn->next = host->proxy.withdrawn;
+    host->proxy.withdrawn = withdrawn;
+    publish(host, version);
 }
 
 /* -- the proxy's end -- */
@@ -293,13 +310,30 @@ static void tell_empty_drains(struct host *host)
     }
 }
 
-static void apply(void *argument)
+static void withdraw(struct proxy_table *table, const char *id)
 {
-    struct host *host = argument;
+    for (uint32_t i = 0; i < table->count; i++) {
+        struct proxy_endpoint *endpoint = find_endpoint(&table->services[i], id);
+        if (!endpoint || endpoint->draining)
+            continue;
+        endpoint->draining = true;
+        endpoint->draining_since_ns = now_ns();
+    }
+}
+
+static void forget_withdrawn(struct sim_proxy *proxy)
+{
+    while (proxy->withdrawn) {
+        struct proxy_withdrawn *next = proxy->withdrawn->next;
+        free(proxy->withdrawn);
+        proxy->withdrawn = next;
+    }
+}
+
+static void take_table(struct host *host)
+{
     struct sim_proxy *proxy = &host->proxy;
     static struct proxy_table old;
-    if (!proxy->up || !proxy->publish_asked)
-        return;
     old = proxy->now;
     proxy->now = proxy->fed;
     for (uint32_t i = 0; i < proxy->now.count; i++)
@@ -308,6 +342,19 @@ static void apply(void *argument)
     for (uint32_t i = 0; i < old.count; i++)
         if (!find_service(&proxy->now, old.services[i].name))
             (void)cut_connections(host, old.services[i].name, NULL);
+}
+
+static void apply(void *argument)
+{
+    struct host *host = argument;
+    struct sim_proxy *proxy = &host->proxy;
+    if (!proxy->up || !proxy->publish_asked)
+        return;
+    if (proxy->has_table)
+        take_table(host);
+    for (struct proxy_withdrawn *at = proxy->withdrawn; at && !proxy->has_table; at = at->next)
+        withdraw(&proxy->now, at->id);
+    forget_withdrawn(proxy);
     uint64_t version = proxy->applied_version = proxy->asked_version;
     proxy->publish_asked = false;
     proxy->epoch++;
@@ -395,7 +442,8 @@ void proxy_agent_died(struct host *host)
     memset(&proxy->fed, 0, sizeof proxy->fed);
     memset(&proxy->callbacks, 0, sizeof proxy->callbacks);
     proxy->asked_version = proxy->applied_version = 0;
-    proxy->publish_asked = false;
+    proxy->publish_asked = proxy->has_table = false;
+    forget_withdrawn(proxy);
     loop_timer_stop(&proxy->apply);
     for (uint32_t i = 0; i < proxy->now.count; i++) /* the next agent is owed the word again */
         for (uint32_t k = 0; k < proxy->now.services[i].count; k++)

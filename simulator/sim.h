@@ -218,8 +218,12 @@ struct sim_proxy {
     struct proxy_table fed;                  /* the agent's end: what was put */
     struct proxy_table now;                  /* what its workers have */
     uint64_t asked_version, applied_version; /* of the agent's present life */
-    bool publish_asked;
+    bool publish_asked, has_table;
     uint64_t asked_ns; /* since when */
+    struct proxy_withdrawn {
+        struct proxy_withdrawn *next;
+        char id[80];
+    } * withdrawn; /* takes effect with the next publication */
     struct feed_callbacks callbacks;
     uint64_t epoch; /* counts publications that took effect */
     uint64_t up_since_ns;

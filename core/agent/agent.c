@@ -23,10 +23,14 @@ void agent_look_all(struct agent *agent)
     }
 }
 
-/* Another server may listen now, or one that has not made durable what it was told. */
+/* Another server may listen now, or one that has not made durable what it was told; it counts
+ * tables anew. */
 static void agent_forget_told(struct agent *agent)
 {
     struct unit *unit, *next;
+    agent->table_acknowledged = agent->table_version = agent->version_count = 0;
+    for (struct drained_note *note = agent->drained; note; note = note->next)
+        note->drain.table_version = 0;
     HASH_ITER(hh, agent->units, unit, next)
     {
         unit->gone_told = false;
@@ -159,8 +163,6 @@ void agent_attach(struct agent *agent, struct link_end *take_end)
     agent->link = take_end;
     agent->introduced = agent->full_sent = false;
     agent_forget_told(agent);
-    agent->table_acknowledged = agent->table_version = 0; /* the server counts anew */
-    agent->version_count = 0;
     link_set_receiver(
         take_end, (struct link_receiver){.message = received, .closed = closed, .argument = agent});
     report_arrange(agent);

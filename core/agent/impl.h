@@ -96,8 +96,10 @@ struct unit {
 };
 
 /* A service as the server publishes it. */
-struct drained_name {
+struct fed_drain { /* an endpoint that the proxy is fed as DRAINING */
     UT_hash_handle hh;
+    uint64_t since; /* the feed's version that first said so */
+    bool drained;   /* the proxy holds nothing on it, and says so only once */
     char container[80];
 };
 struct table_entry {
@@ -105,7 +107,7 @@ struct table_entry {
     struct arena arena;
     struct published_service service;
     bool dirty;
-    struct drained_name *drained; /* the proxy holds nothing on them, and says so only once */
+    struct fed_drain *drains;
     bool listener_known, listener_dirty, listening; /* what the proxy said of its listener */
     char name[64], listener_message[160];
 };
@@ -168,7 +170,7 @@ struct agent {
         int64_t table;
     } versions[64];
     uint32_t version_count;
-    bool table_dirty, proxy_gone;
+    bool table_dirty, table_fed, proxy_gone;
     uint64_t freed_barrier, freed_since_ns; /* of the latest address that came free */
     struct loop_timer table_timer;
     /* reporting */

@@ -11,25 +11,33 @@
 
 #define PROXY_SILENT_NS (3 * NS_PER_SECOND)
 
-static void forget_drained(struct table_entry *entry, struct drained_name *name)
+static void forget_drain(struct table_entry *entry, struct fed_drain *drain)
 {
-    HASH_DEL(entry->drained, name);
-    free(name);
+    HASH_DEL(entry->drains, drain);
+    free(drain);
 }
 
-static struct drained_name *find_drained(struct table_entry *entry, const char *container)
+static struct fed_drain *find_drain(struct table_entry *entry, const char *container)
 {
-    struct drained_name *name = NULL;
-    HASH_FIND_STR(entry->drained, container, name);
-    return name;
+    struct fed_drain *drain = NULL;
+    HASH_FIND_STR(entry->drains, container, drain);
+    return drain;
+}
+
+static void begin_drain(struct table_entry *entry, const char *container, uint64_t feed_version)
+{
+    struct fed_drain *drain = memory_alloc(sizeof *drain);
+    drain->since = feed_version;
+    snprintf(drain->container, sizeof drain->container, "%s", container);
+    HASH_ADD_STR(entry->drains, container, drain);
 }
 
 static void free_entry(struct agent *agent, struct table_entry *entry)
 {
-    struct drained_name *name, *next;
-    HASH_ITER(hh, entry->drained, name, next)
+    struct fed_drain *drain, *next;
+    HASH_ITER(hh, entry->drains, drain, next)
     {
-        forget_drained(entry, name);
+        forget_drain(entry, drain);
     }
     HASH_DEL(agent->table, entry);
     arena_finish(&entry->arena);
@@ -58,7 +66,8 @@ static void note_drained(struct agent *agent, const char *service, const char *c
     struct drained_note *note = memory_alloc(sizeof *note);
     note->drain = (struct reported_drain){.service = memory_strdup(service),
                                           .container = memory_strdup(container),
-                                          .cut = (int64_t)cut};
+                                          .cut = (int64_t)cut,
+                                          .table_version = agent->table_version};
     note->next = agent->drained;
     agent->drained = note;
     report_arrange(agent);
@@ -68,14 +77,14 @@ static void note_drained(struct agent *agent, const char *service, const char *c
  * word again. */
 static void tell_drained_again(struct agent *agent, struct table_entry *entry)
 {
-    struct drained_name *name, *next;
-    HASH_ITER(hh, entry->drained, name, next)
+    struct fed_drain *drain, *next;
+    HASH_ITER(hh, entry->drains, drain, next)
     {
-        const struct published_endpoint *endpoint = find_endpoint(entry, name->container);
-        if (endpoint && endpoint->state == ENDPOINT_DRAINING)
-            note_drained(agent, entry->name, name->container, 0);
-        else if (!endpoint)
-            forget_drained(entry, name);
+        const struct published_endpoint *endpoint = find_endpoint(entry, drain->container);
+        if (!endpoint)
+            forget_drain(entry, drain);
+        else if (drain->drained && endpoint->state == ENDPOINT_DRAINING)
+            note_drained(agent, entry->name, drain->container, 0);
     }
 }
 
@@ -114,6 +123,7 @@ void table_take(struct agent *agent, const struct endpoint_table *table)
     struct table_entry *entry, *next;
     if (table->fence < agent->fence)
         return; /* of a server that has been replaced */
+    agent->table_version = table->version;
     HASH_ITER(hh, agent->table, entry, next)
     {
         if (table->full && !table_names(table, entry->name))
@@ -128,7 +138,6 @@ void table_take(struct agent *agent, const struct endpoint_table *table)
     }
     for (uint32_t i = 0; i < table->services.count; i++)
         take_service(agent, LIST_AT(table->services, struct published_service, i));
-    agent->table_version = table->version;
     agent->table_dirty = true;
     arrange(agent);
 }
@@ -160,9 +169,11 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
         const struct published_endpoint *from =
             LIST_AT(service->endpoints, struct published_endpoint, i);
         uint8_t state = local_state(agent, from);
-        struct drained_name *name = find_drained(entry, from->container);
-        if (name && state != FEED_DRAINING)
-            forget_drained(entry, name);
+        struct fed_drain *drain = find_drain(entry, from->container);
+        if (drain && state != FEED_DRAINING)
+            forget_drain(entry, drain);
+        else if (!drain && state == FEED_DRAINING)
+            begin_drain(entry, from->container, agent->feed_version);
         if (!state)
             continue;
         endpoints[count++] =
@@ -222,6 +233,7 @@ static void publish(void *argument)
     if (!agent->table_dirty)
         return;
     agent->table_dirty = false;
+    agent->table_fed = true;
     HASH_ITER(hh, agent->table, entry, next)
     {
         if (entry->dirty && agent->config.feed)
@@ -255,12 +267,17 @@ void table_unit_changed(struct unit *unit)
     mark(unit->agent, unit->id);
 }
 
-/* The version under which everything said so far is acknowledged. After a start of ours the proxy
- * has what it was fed before, until it has been fed again. */
-static uint64_t version_of_all(const struct agent *agent)
+/* The version under which it is acknowledged that the proxy gives the unit nothing new. After a
+ * start of ours, until a server has told, the proxy has a table that we do not know. */
+static uint64_t version_without(struct unit *unit)
 {
-    return agent->table_dirty || agent->feed_version == 1 ? agent->feed_version
-                                                          : agent->feed_version - 1;
+    struct agent *agent = unit->agent;
+    if (agent->table_dirty)
+        return agent->feed_version; /* the next */
+    if (agent->table_fed)
+        return agent->feed_version - 1;
+    proxy_feed_withdraw(agent->config.feed, unit->id, agent->feed_version);
+    return agent->feed_version++;
 }
 
 void table_drop(struct unit *unit)
@@ -273,7 +290,7 @@ void table_drop(struct unit *unit)
     unit->barrier_since_ns = loop_now_ns(agent->loop);
     if (agent->feed_acknowledged >= agent->freed_barrier) /* else since the first that it owes */
         agent->freed_since_ns = unit->barrier_since_ns;
-    unit->barrier = agent->freed_barrier = version_of_all(agent);
+    unit->barrier = agent->freed_barrier = version_without(unit);
 }
 
 /* A proxy that has been silent for the suspect time no longer counts: it is about to be replaced,
@@ -302,18 +319,19 @@ static void feed_acknowledged(void *argument, uint64_t version)
     FAILPOINT(table_acknowledged);
 }
 
+/* A word that came before the acknowledgement is about an earlier drain: it has been active since.
+ */
 static void feed_drained(void *argument, const char *service, const char *endpoint, uint64_t cut)
 {
     struct agent *agent = argument;
     struct table_entry *entry = NULL;
+    HASH_FIND_STR(agent->table, service, entry);
+    struct fed_drain *drain = entry ? find_drain(entry, endpoint) : NULL;
+    if (!drain || agent->feed_acknowledged < drain->since)
+        return;
+    drain->drained = true;
     note_drained(agent, service, endpoint, cut);
     FAILPOINT(table_drained);
-    HASH_FIND_STR(agent->table, service, entry);
-    if (!entry || find_drained(entry, endpoint))
-        return;
-    struct drained_name *name = memory_alloc(sizeof *name);
-    snprintf(name->container, sizeof name->container, "%s", endpoint);
-    HASH_ADD_STR(entry->drained, container, name);
 }
 
 static void feed_listener(void *argument, const char *service, bool listening, const char *message)

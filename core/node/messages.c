@@ -183,6 +183,7 @@ static const struct field reported_drain_fields[] = {
     STRING("service", service),
     STRING("container", container),
     NUMBER("cut", cut),
+    NUMBER("table", table_version),
 };
 #undef AT
 static TYPE(reported_drain_type, "ReportedDrain", struct reported_drain, reported_drain_fields);

@@ -94,7 +94,9 @@ struct reported_endpoint { /* counters, since the proxy knows the endpoint */
  * its connections have ended, or drainTimeout has passed. */
 struct reported_drain {
     const char *service, *container;
-    int64_t cut; /* connections closed at the deadline */
+    int64_t cut;           /* connections closed at the deadline */
+    int64_t table_version; /* holds as of this table; a word of an earlier one may be about a time
+                            * before the endpoint was active once more */
 };
 struct report {
     const char *node;

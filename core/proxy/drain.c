@@ -97,9 +97,9 @@ static bool free_removed(struct proxy *proxy, uint64_t applied)
     return freed;
 }
 
-bool drain_look(struct proxy *proxy)
+bool drain_look(struct proxy *proxy, uint64_t applied)
 {
-    uint64_t applied = publish_applied(proxy), now_ns, next_ns = UINT64_MAX;
+    uint64_t now_ns, next_ns = UINT64_MAX;
     struct endpoint *endpoint;
     bool sweep = false;
     loop_refresh_now(proxy->loop);

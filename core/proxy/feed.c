@@ -73,11 +73,23 @@ void proxy_feed_service_remove(struct proxy_feed *feed, const char *name)
     free_entry(feed, entry);
 }
 
-void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
+static void publish(struct proxy_feed *feed, uint64_t version)
 {
     feed->version = version;
     feed->publish_due = true;
     feed_link_pump(feed);
+}
+
+void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
+{
+    feed->has_table = true;
+    publish(feed, version);
+}
+
+void proxy_feed_withdraw(struct proxy_feed *feed, const char *endpoint, uint64_t version)
+{
+    text_append(&feed->withdrawn, endpoint, strlen(endpoint) + 1);
+    publish(feed, version);
 }
 
 int proxy_feed_pid(const struct proxy_feed *feed)
@@ -120,6 +132,7 @@ static void free_feed(struct proxy_feed *feed)
         free((void *)(uintptr_t)feed->balancers[i].name);
     }
     text_finish(&feed->removed);
+    text_finish(&feed->withdrawn);
     free(feed->state_directory);
     free(feed->program);
     free(feed->user);

@@ -50,7 +50,8 @@ struct feed_config {
 struct feed_callbacks {
     /* Every worker has what was published under that version. */
     void (*acknowledged)(void *argument, uint64_t version);
-    /* No connection is left on an endpoint that was put as DRAINING (or it was never known). */
+    /* No connection is left on an endpoint that was put as DRAINING (or it was never known). Comes
+     * after the acknowledgement of the version that put it so. */
     void (*drained)(void *argument, const char *service, const char *endpoint, uint64_t cut);
     /* Also while it is still served on an earlier address. Tried again by itself. */
     void (*listener)(void *argument, const char *service, bool listening, const char *message);
@@ -74,6 +75,10 @@ void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *
 void proxy_feed_service_remove(struct proxy_feed *feed, const char *name);
 /* All that was put so far is to be acknowledged under `version` (growing). */
 void proxy_feed_publish(struct proxy_feed *feed, uint64_t version);
+/* Before the first publish of this feed: an adopted proxy still serves the table of the feed
+ * before. That endpoint, in whatever service, gets no new connection; acknowledged under `version`.
+ */
+void proxy_feed_withdraw(struct proxy_feed *feed, const char *endpoint, uint64_t version);
 /* For the figures. 0: none runs. */
 int proxy_feed_pid(const struct proxy_feed *feed);
 

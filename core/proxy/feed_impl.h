@@ -52,9 +52,10 @@ struct proxy_feed {
 
     struct feed_entry *entries;
     struct feed_listener *listeners;
-    struct text removed; /* names, each with its end */
-    uint64_t version;    /* what the agent published last; 0: nothing yet */
+    struct text removed, withdrawn; /* names, each with its end */
+    uint64_t version;               /* what the agent published last; 0: nothing yet */
     bool publish_due;
+    bool has_table; /* it has published one; else the proxy's is the feed's before us */
 
     struct channel *channel;
     pid_t pid;

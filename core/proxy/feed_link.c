@@ -120,6 +120,17 @@ static void send_removed(struct proxy_feed *feed)
     text_clear(&feed->removed);
 }
 
+static void send_withdrawn(struct proxy_feed *feed)
+{
+    struct wire_writer packet;
+    for (size_t at = 0; at < feed->withdrawn.length; at += strlen(feed->withdrawn.data + at) + 1) {
+        wire_begin(&packet, WIRE_WITHDRAW);
+        wire_put_text(&packet, feed->withdrawn.data + at);
+        channel_send(feed->channel, &packet, NULL, 0);
+    }
+    text_clear(&feed->withdrawn);
+}
+
 static void begin_full(struct proxy_feed *feed)
 {
     struct wire_writer packet;
@@ -127,6 +138,7 @@ static void begin_full(struct proxy_feed *feed)
     wire_begin(&packet, WIRE_FULL);
     channel_send(feed->channel, &packet, NULL, 0);
     text_clear(&feed->removed);
+    text_clear(&feed->withdrawn);
     for (struct feed_entry *entry = feed->entries; entry; entry = entry->hh.next)
         entry->dirty = true;
     feed->synced = true;
@@ -152,6 +164,11 @@ void feed_link_pump(struct proxy_feed *feed)
     if (!feed->ready || !feed->version || !feed->publish_due ||
         feed->sent_count == FEED_SENT_LIMIT || !channel_is_empty(feed->channel))
         return;
+    if (!feed->has_table) {
+        send_withdrawn(feed);
+        send_publish(feed);
+        return;
+    }
     feed_listen_settle(feed);
     if (!feed->synced)
         begin_full(feed);
@@ -313,6 +330,7 @@ static void message(void *argument, uint32_t type, struct wire_reader *reader, i
     case WIRE_ENDPOINTS:
     case WIRE_REMOVE:
     case WIRE_PUBLISH:
+    case WIRE_WITHDRAW:
         break; /* not for us */
     }
 }

@@ -208,6 +208,9 @@ static void take_table(struct proxy *proxy, uint32_t type, struct wire_reader *r
     case WIRE_REMOVE:
         table_remove(proxy, wire_get_text(reader));
         break;
+    case WIRE_WITHDRAW:
+        table_withdraw(proxy, wire_get_text(reader));
+        break;
     case WIRE_PUBLISH:
         publish_version(proxy, wire_get_u64(reader));
         proxy_settle(proxy);

@@ -209,6 +209,7 @@ struct proxy {
 void table_service(struct proxy *proxy, struct wire_reader *reader);
 void table_endpoints(struct proxy *proxy, struct wire_reader *reader);
 void table_remove(struct proxy *proxy, const char *name);
+void table_withdraw(struct proxy *proxy, const char *id); /* of an endpoint */
 void table_full(struct proxy *proxy);
 void table_remove_stale(struct proxy *proxy);
 void table_free_service(struct proxy *proxy, struct service *service);
@@ -223,7 +224,7 @@ void publish_version(struct proxy *proxy, uint64_t version);
 void publish_now(struct proxy *proxy); /* what has changed since, under the same version */
 uint64_t
 publish_applied(const struct proxy *proxy); /* the sequence that every worker has reached */
-void publish_look(struct proxy *proxy);     /* acknowledges and collects */
+void publish_look(struct proxy *proxy, uint64_t applied); /* acknowledges and collects */
 void publish_new_feed(struct proxy *proxy);
 void publish_finish(struct proxy *proxy); /* no worker runs any more */
 void view_release(struct view *view);
@@ -232,7 +233,8 @@ void view_release(struct view *view);
 void drain_begin(struct proxy *proxy, struct service *service, struct endpoint *endpoint);
 void drain_end(struct proxy *proxy, struct endpoint *endpoint);
 void drain_published(struct proxy *proxy, uint64_t sequence);
-bool drain_look(struct proxy *proxy);        /* true: services have gone; publish */
+/* True: services have gone; publish. What it tells is about what has been acknowledged. */
+bool drain_look(struct proxy *proxy, uint64_t applied);
 void drain_forget_told(struct proxy *proxy); /* a new feed is owed every word again */
 
 /* balancer.c */

@@ -25,10 +25,11 @@ void pulse_check(struct pulse *pulse, const char *thread)
 
 void proxy_settle(struct proxy *proxy)
 {
-    bool replaced = policy_look(proxy), freed = drain_look(proxy);
+    uint64_t applied = publish_applied(proxy);
+    publish_look(proxy, applied);
+    bool replaced = policy_look(proxy), freed = drain_look(proxy, applied);
     if (replaced || freed)
         publish_now(proxy);
-    publish_look(proxy);
 }
 
 /* -- its end -- */

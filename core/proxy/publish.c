@@ -166,9 +166,9 @@ void publish_new_feed(struct proxy *proxy)
         snapshot->version = 0; /* another feed's numbers */
 }
 
-void publish_look(struct proxy *proxy)
+void publish_look(struct proxy *proxy, uint64_t applied)
 {
-    uint64_t applied = publish_applied(proxy), version = 0;
+    uint64_t version = 0;
     for (struct snapshot *snapshot = proxy->oldest; snapshot && snapshot->sequence <= applied;
          snapshot = snapshot->next)
         version = snapshot->version;

@@ -265,6 +265,17 @@ void table_remove(struct proxy *proxy, const char *name)
         remove_service(proxy, service);
 }
 
+void table_withdraw(struct proxy *proxy, const char *id)
+{
+    for (struct service *service = proxy->services; service; service = service->hh.next)
+        for (uint32_t i = 0; i < service->endpoint_count; i++) {
+            if (strcmp(service->endpoints[i]->id, id) != 0)
+                continue;
+            set_state(proxy, service, service->endpoints[i], FEED_DRAINING);
+            service->changed = true;
+        }
+}
+
 void table_full(struct proxy *proxy)
 {
     struct service *service, *next;

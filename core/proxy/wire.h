@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 1, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 2, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
 
 /* With members of a packet in order; [n] fd: descriptors that travel with it. */
 enum wire_type {
@@ -32,7 +32,8 @@ enum wire_type {
     WIRE_ENDPOINTS, /* of the service put last: u32 count, then each: text id, address; u32 port,
                        weight, state, local */
     WIRE_REMOVE,    /* text name */
-    WIRE_PUBLISH,   /* u64 version: all of the above takes effect at once */
+    WIRE_PUBLISH,   /* u64 version: all of the above and WITHDRAW takes effect at once */
+    WIRE_WITHDRAW,  /* text endpoint id: it drains in every service that has it */
 
     /* proxy -> feed */
     WIRE_ACKNOWLEDGED = 64, /* u64 version */

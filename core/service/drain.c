@@ -146,6 +146,8 @@ void service_take_drained(struct service_manager *manager, const char *node,
         const struct reported_drain *reported = LIST_AT(report->drained, struct reported_drain, i);
         struct drain *drain = NULL;
         HASH_FIND_STR(manager->drains, reported->container, drain);
+        if (drain && reported->table_version < drain->version)
+            continue; /* it had drained before, and may have been active since */
         for (struct debt **link = drain ? &drain->debts : NULL; link && *link;) {
             struct debt *debt = *link;
             if (strcmp(debt->node, node) == 0 && strcmp(debt->service, reported->service) == 0) {

@@ -72,6 +72,17 @@ void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
         rig_feed_acknowledge();
 }
 
+void proxy_feed_withdraw(struct proxy_feed *feed, const char *endpoint, uint64_t version)
+{
+    snprintf(rig.withdrawn, sizeof rig.withdrawn, "%s", endpoint);
+    proxy_feed_publish(feed, version);
+}
+
+void rig_feed_drained(const char *id)
+{
+    callbacks.drained(callbacks.argument, "web", id, 0);
+}
+
 /* -- the server -- */
 
 static struct seen *seen_of(const char *id)
@@ -132,6 +143,11 @@ static void take_report(const struct report *report)
         snprintf(seen->runtime_id, sizeof seen->runtime_id, "%s", or_empty(from->runtime_id));
         take_ends(seen, &from->ends);
     }
+    rig.drains += report->drained.count;
+    if (report->drained.count)
+        rig.drained_table =
+            LIST_AT(report->drained, struct reported_drain, report->drained.count - 1)
+                ->table_version;
     for (uint32_t i = 0; i < report->gone.count; i++)
         seen_of(*LIST_AT(report->gone, const char *, i))->gone = true;
 }

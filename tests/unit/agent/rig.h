@@ -34,6 +34,10 @@ struct rig {
     uint64_t published;
     unsigned puts;
     char fed[64]; /* states of service "web": "a:active b:draining" */
+    char withdrawn[64];
+    /* what it said has drained, as the server heard it */
+    unsigned drains;
+    int64_t drained_table; /* of the latest */
 };
 extern struct rig rig;
 
@@ -49,6 +53,7 @@ void rig_remove(const char *id);
 void rig_send(bool full);
 void rig_publish(const char *id, const char *address, uint8_t state); /* service "web" */
 void rig_feed_acknowledge(void);
+void rig_feed_drained(const char *id); /* of service "web" */
 struct seen *rig_seen(const char *id);
 
 #endif

@@ -73,6 +73,23 @@ Test(recovery, an_agent_alone_keeps_its_containers_running)
     cr_assert_eq(engine.creates, 2);
 }
 
+Test(recovery, an_agent_alone_takes_the_address_out_of_a_table_that_it_does_not_know)
+{
+    rig.has_feed = true;
+    begin();
+    rig_stop();
+    rig_start(); /* no table comes: the proxy has that of before */
+    rig_run_ms(2000);
+    rig.hold_feed = true;
+    engine_exit(engine_find("web-0"), 1, 0);
+    rig_run_ms(1000);
+    cr_assert_str_eq(rig.withdrawn, ID);
+    cr_assert_eq(engine.creates, 1, "not before the proxy said so");
+    rig_feed_acknowledge();
+    rig_run_ms(100);
+    cr_assert_eq(engine.creates, 2);
+}
+
 Test(recovery, a_later_incarnation_is_adopted_when_the_file_is_lost)
 {
     char path[96];

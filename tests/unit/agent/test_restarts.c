@@ -214,6 +214,50 @@ Test(restarts, a_proxy_that_never_answers_is_not_waited_for_for_ever)
     cr_assert_eq(engine.creates, 2);
 }
 
+static void publish(uint8_t state)
+{
+    rig_publish(ID, rig_seen(ID)->address, state);
+    rig_run_ms(50);
+}
+
+Test(restarts, a_drain_of_before_is_not_taken_for_the_one_under_way)
+{
+    rig.has_feed = true;
+    begin();
+    publish(ENDPOINT_DRAINING);
+    publish(ENDPOINT_ACTIVE);
+    rig.hold_feed = true;
+    publish(ENDPOINT_DRAINING);
+    rig_feed_drained(ID); /* said before it was active */
+    rig_run_ms(50);
+    cr_assert_eq(rig.drains, 0);
+    rig_feed_acknowledge();
+    rig_run_ms(50);
+    rig_feed_drained(ID);
+    rig_run_ms(50);
+    cr_assert_eq(rig.drains, 1);
+    cr_assert_eq(rig.drained_table, rig.version);
+}
+
+Test(restarts, what_has_drained_is_told_again_of_each_later_table_that_drains_it)
+{
+    rig.has_feed = true;
+    begin();
+    publish(ENDPOINT_DRAINING);
+    rig_feed_drained(ID);
+    rig_run_ms(50);
+    cr_assert_eq(rig.drains, 1);
+    publish(ENDPOINT_DRAINING);
+    cr_assert_eq(rig.drains, 2);
+    cr_assert_eq(rig.drained_table, rig.version);
+    rig_link(); /* another server may count anew */
+    publish(ENDPOINT_DRAINING);
+    cr_assert_eq(rig.drains, 3);
+    publish(ENDPOINT_ACTIVE);
+    publish(ENDPOINT_DRAINING);
+    cr_assert_eq(rig.drains, 3, "it has been active since");
+}
+
 Test(restarts, a_failed_liveness_probe_drains_then_stops_then_starts)
 {
     struct probe probe = exec_probe();

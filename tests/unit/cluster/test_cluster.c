@@ -121,6 +121,14 @@ void proxy_feed_publish(struct proxy_feed *feed, uint64_t version)
     loop_timer_start(&proxy.timer, NS_PER_MS);
 }
 
+void proxy_feed_withdraw(struct proxy_feed *feed, const char *endpoint, uint64_t version)
+{
+    for (int i = 0; i < PROXY_ENDPOINTS; i++)
+        if (strcmp(proxy.held[i].id, endpoint) == 0)
+            proxy.held[i].draining = true;
+    proxy_feed_publish(feed, version);
+}
+
 static void watch_proxy(void)
 {
     proxy.watching = true;

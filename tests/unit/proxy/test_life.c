@@ -86,6 +86,29 @@ Test(proxy_life, goes_on_without_its_daemon_and_is_adopted)
     close(fd);
 }
 
+Test(proxy_life, withdraws_what_an_adopting_daemon_knows_to_have_ended)
+{
+    start_one();
+    struct origin *b = origin_start(ORIGIN_NAME, "b");
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}, {"b", b->port, false}}, 2);
+    rig_publish();
+    proxy_feed_destroy(rig.feed, false);
+    rig_feed();
+    rig.acknowledged = 0;
+    rig.version = 1;
+    proxy_feed_withdraw(rig.feed, "a", 1);
+    cr_assert(rig_wait(is_acknowledged_again));
+    for (int i = 0; i < 4; i++) {
+        int fd = client_connect(rig.port);
+        cr_assert(client_ask(fd, answer, sizeof answer));
+        cr_assert_str_eq(answer, "b");
+        close(fd);
+    }
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}}, 1);
+    rig_publish(); /* a table of its own is the whole truth */
+    close(connect_new());
+}
+
 Test(proxy_life, drops_what_an_adopting_daemon_does_not_publish)
 {
     start_one();

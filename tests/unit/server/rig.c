@@ -144,8 +144,10 @@ static void act(void *argument)
     }
     for (unsigned i = 0; i < node->endpoint_count && !node->drains_nothing; i++)
         if (node->endpoints[i].state == ENDPOINT_DRAINING)
-            drained[report.drained.count++] = (struct reported_drain){
-                .service = node->endpoints[i].service, .container = node->endpoints[i].container};
+            drained[report.drained.count++] =
+                (struct reported_drain){.service = node->endpoints[i].service,
+                                        .container = node->endpoints[i].container,
+                                        .table_version = node->table_version - node->drains_late};
     if (!node->acknowledges_nothing)
         node->acknowledged = node->table_version;
     report.containers.items = here;

@@ -33,7 +33,8 @@ struct rig_node {
     bool never_ready;      /* what it starts from now on */
     const char *bad_image; /* this one never runs */
     bool acknowledges_nothing, drains_nothing, silent;
-    unsigned stops; /* containers it stopped */
+    int64_t drains_late; /* what it says has drained is of so many tables ago */
+    unsigned stops;      /* containers it stopped */
 };
 struct rig {
     struct loop *loop;

@@ -73,6 +73,17 @@ Test(drain, it_is_stopped_only_when_every_proxy_has_let_go)
     cr_assert_eq(rig_endpoint_state(other, id), 0, "out of the tables altogether");
 }
 
+Test(drain, a_word_of_an_earlier_drain_does_not_count)
+{
+    other->drains_late = 100;
+    delete_it();
+    rig_run_ms(1000);
+    cr_assert_eq(intent(), ASSIGNED_DRAIN);
+    other->drains_late = 0;
+    go_on(other);
+    cr_assert_not(is_there());
+}
+
 Test(drain, a_proxy_that_is_silent_for_too_long_does_not_count)
 {
     other->silent = true;
