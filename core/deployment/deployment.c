@@ -82,7 +82,7 @@ static const struct field placement_fields[] = {
      .doc = "The most replicas of one node; 0: no bound."},
 };
 #undef AT
-static const struct type placement_type = {.name = "Placement",
+const struct type placement_type = {.name = "Placement",
                                            .size = sizeof(struct placement),
                                            TYPE_FIELDS(placement_fields),
                                            .doc = "Where replicas may run."};

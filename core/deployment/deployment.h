@@ -87,6 +87,6 @@ struct deployment_status { /* computed; copied by value, strings are static or i
     uint64_t seq; /* of the latest change to the record or anything counted here */
 };
 extern const struct record_kind deployment_kind, revision_kind;
-extern const struct type deployment_type, deployment_status_type, revision_type;
+extern const struct type deployment_type, deployment_status_type, revision_type, placement_type;
 
 #endif

@@ -237,6 +237,7 @@ static void delete_deployment(struct request *request)
 #define ACTION(verb, handler, type, bodies, text)                                                  \
     ROUTE("POST", ONE "/" verb, handler, ROLE_DEPLOYER, .body = (bodies), .takes = (type), SHOWN,  \
           .summary = (text))
+static const char *const why_query[] = {"node", NULL};
 static const char *const log_query[] = {"follow",   "tail",   "since", "timestamps",
                                         "previous", "format", NULL};
 static const struct route routes[] = {
@@ -260,6 +261,9 @@ static const struct route routes[] = {
           .answers_list = true, .query = list_query, .summary = "Its templates, oldest first"),
     ROUTE("GET", ONE "/containers", begin_containers, ROLE_VIEWER, .answers = &container_shown_type,
           .answers_list = true, .query = list_query, .summary = "Its containers"),
+    ROUTE("GET", ONE "/why", deployment_why, ROLE_VIEWER, .query = why_query,
+          .answers_schema = why_schema,
+          .summary = "What it waits for, how each node answers, and what would help"),
     ROUTE("GET", ONE "/logs", deployment_logs, ROLE_VIEWER, .query = log_query,
           .answers_schema = "{\"type\":\"string\"}",
           .summary = "Output of all its containers, merged by line"),

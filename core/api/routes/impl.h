@@ -104,10 +104,20 @@ struct survey {
 void survey_start(struct survey *survey, struct request *request, const struct shown_kind *kind,
                   survey_visit *visit, request_step *done);
 
+/* -- why a node takes a replica or not -- */
+
+struct scheduler;
+struct schedule_ask;
+/* [loop] Appends {"node", "fits", "checks"} to a list; a comma before it where one is owed. Returns
+ * whether it fits. */
+bool verdicts_write(struct scheduler *scheduler, const struct schedule_ask *ask,
+                    const struct node *node, struct text *rows);
+
 /* -- handlers in files of their own -- */
 
-request_step container_logs, deployment_logs, container_placement, list_problems;
+request_step container_logs, deployment_logs, container_placement, deployment_why, list_problems;
 extern const struct type problem_type;
+extern const char why_schema[];
 
 /* -- the appended reply -- */
 

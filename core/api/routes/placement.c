@@ -77,35 +77,11 @@ static void write_placement(struct request *request)
     request_reply(request, 200);
 }
 
-static void write_check(struct text *out, const struct filter_verdict *verdict, bool first)
-{
-    text_append_format(out, "%s{\"filter\":\"%s\",\"ok\":%s", first ? "" : ",",
-                       filter_name(verdict->filter), verdict->ok ? "true" : "false");
-    if (verdict->asked || verdict->free || verdict->short_by)
-        text_append_format(out, ",\"asked\":%lld,\"free\":%lld,\"short\":%lld",
-                           (long long)verdict->asked, (long long)verdict->free,
-                           (long long)verdict->short_by);
-    text_append_string(out, ",\"message\":");
-    write_quoted(out, verdict->message);
-    text_append_char(out, '}');
-}
-
 static void explain_node(struct request *request, const struct record *record)
 {
     struct placement_view *view = request->data;
-    struct filter_verdict verdicts[FILTER_COUNT];
-    const struct node *node = (const struct node *)record;
     struct schedule_ask ask = ask_of(view);
-    size_t count = scheduler_explain(request->parts->scheduler, &ask, node->name, verdicts);
-    bool fits = count > 0;
-    for (size_t i = 0; i < count; i++)
-        fits = fits && verdicts[i].ok;
-    text_append_string(&view->rows, view->rows.length ? ",{\"node\":" : "{\"node\":");
-    write_quoted(&view->rows, node->name);
-    text_append_format(&view->rows, ",\"fits\":%s,\"checks\":[", fits ? "true" : "false");
-    for (size_t i = 0; i < count; i++)
-        write_check(&view->rows, &verdicts[i], i == 0);
-    text_append_string(&view->rows, "]}");
+    verdicts_write(request->parts->scheduler, &ask, (const struct node *)record, &view->rows);
 }
 
 static void explained(struct request *request)
