@@ -347,6 +347,11 @@ void truth_report(const char *node, const struct report *report)
         set_ready(container, said->ready);
         container->said_failed = said->state == CONTAINER_FAILED;
     }
+    for (uint32_t i = 0; i < report->gone.count; i++) {
+        container = true_container(*LIST_AT(report->gone, const char *, i));
+        if (container && strcmp(container->node, node) == 0)
+            set_ready(container, false);
+    }
     HASH_ITER(hh, run.truth.containers, container, next)
     {
         if (report->full && strcmp(container->node, node) == 0 && !names(report, container->id))
