@@ -337,6 +337,14 @@ static void cut_one(void *argument)
     again(&cuts, FAULT_NET_CUT);
 }
 
+/* The longest of what holds up the server's word counts: a server that is stopped for a moment does
+ * not end a partition. */
+void host_hold_up(struct host *host, uint64_t until_ns)
+{
+    if (host->told_since_ns && host->told_since_ns < until_ns)
+        host->told_since_ns = until_ns;
+}
+
 static void clog_one(void *argument)
 {
     struct host *host = any_host();
@@ -350,7 +358,7 @@ static void clog_one(void *argument)
         if (which != 0)
             host->flow->up.clogged_until_ns = now_ns() + span;
         if (which != 1)
-            host->told_since_ns = now_ns() + span;
+            host_hold_up(host, now_ns() + span);
         if (which != 1)
             host->flow->down.clogged_until_ns = now_ns() + span;
     }
@@ -374,7 +382,7 @@ static void part(struct host *host, uint64_t span)
     if (!flow)
         return;
     uint64_t until = now_ns() + span;
-    host->told_since_ns = until;
+    host_hold_up(host, until);
     flow->up.clogged_until_ns = flow->down.clogged_until_ns = until;
     if (span < 6 * NS_PER_SECOND)
         return; /* it goes on where it was */

@@ -318,7 +318,7 @@ static void stop_process(struct process *process, enum fault fault)
     process_stale(process);
     for (uint32_t i = 0; i < world.options.hosts; i++)
         if (fault == FAULT_SERVER_STOP || process == &world.hosts[i].process)
-            world.hosts[i].told_since_ns = process->stopped_until_ns;
+            host_hold_up(&world.hosts[i], process->stopped_until_ns);
     world.hits[fault]++;
     trace('X', "%s is stopped for %llu ms", process->name, (unsigned long long)(span / NS_PER_MS));
 }

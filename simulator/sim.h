@@ -385,6 +385,8 @@ void store_init(void);
 /* net.c */
 void net_init(void);
 void net_heal(void);
+/* What the server says to that host comes late until then. */
+void host_hold_up(struct host *host, uint64_t until_ns);
 void net_process_died(struct process *process, bool host_died);
 
 /* proxy.c */
