@@ -3,8 +3,9 @@
 #define CONFIG_IMPL_H
 
 #include "config/config.h"
+#include "schema/yaml.h"
 
-enum { CONFIG_FILE_BYTES = 1 << 20, CONFIG_DEPTH = 32 };
+enum { CONFIG_FILE_BYTES = 1 << 20 };
 
 struct config_origins {
     char *file;         /* owned; as given by the user; NULL: none was read */
@@ -17,18 +18,6 @@ struct config_origins {
     size_t variable_count;
     struct schema_faults faults;
 };
-
-/* Where something came from, for a path below which values are put. */
-struct yaml_source {
-    struct schema_positions *positions;
-    struct schema_faults *faults;
-    const char *path; /* of the whole value; "" for the file */
-    int fixed_line;   /* not 0: every position is this one */
-};
-/* One YAML document as Jansson values, or NULL with a fault added. An empty document is null. No
- * anchors, aliases, tags, duplicate keys or second document; scalars by the core schema of YAML 1.2
- * (true, false, null, numbers; all else is a string). */
-json_t *yaml_read(const char *bytes, size_t length, const struct yaml_source *source);
 
 /* Puts the ORCHD_ variables into the document. */
 void environment_apply(struct config *config, const char *const *environment);
