@@ -1,7 +1,10 @@
 #include "command.h"
 #include "plugins.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 struct command {
@@ -11,11 +14,13 @@ struct command {
 
 static const char usage[] =
     "usage: orchestrator [--config FILE] [--check-config] [--print-config] [--version] [--help]\n"
+    "       orchestrator simulate [-o text|json] FILE\n"
     "\n"
     "  --config FILE    the configuration (default: " CONFIG_DEFAULT_FILE ", where it is there)\n"
     "  --check-config   name every fault of the configuration and end\n"
     "  --print-config   print the effective configuration with the origin of each value and end\n"
     "  --version        print the version and end\n"
+    "  simulate         play a cluster in simulated time: orchestrator simulate --help\n"
     "\n"
     "ORCHD_<PATH> in the environment overrides a setting: ORCHD_API_LISTEN for api.listen.\n";
 
@@ -111,10 +116,38 @@ static int run_with(const struct command *command, struct config *config, comman
     return serve_checked(config, serve);
 }
 
+bool command_find_program(const char *name, char *out, size_t bytes, struct error *error)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (length < 0)
+        return error_set_errno(error, ERROR_IO, errno, "/proc/self/exe can't be read");
+    self[length] = 0;
+    *strrchr(self, '/') = 0;
+    if (snprintf(out, bytes, "%s/%s", self, name) >= (int)bytes || access(out, X_OK) != 0)
+        return error_set(error, ERROR_NOT_FOUND, "%s is not beside this program (%s)", name, self);
+    return true;
+}
+
+/* A program of its own: the daemon carries none of it. Comes back only when it can't be run. */
+static int simulate(char **argv, FILE *faults)
+{
+    char program[PATH_MAX];
+    struct error error = {0};
+    if (command_find_program("orchestrator-simulate", program, sizeof program, &error)) {
+        (void)execv(program, argv);
+        (void)error_set_errno(&error, ERROR_IO, errno, "%s", program);
+    }
+    fprintf(faults, "orchestrator simulate: %s\n", error.message);
+    return COMMAND_FAILED;
+}
+
 int command_run(int argc, char **argv, const char *const *environment, command_serve *serve,
                 FILE *out, FILE *faults)
 {
     struct command command = {0};
+    if (argc > 1 && strcmp(argv[1], "simulate") == 0)
+        return simulate(argv + 1, faults);
     if (!parse(argc, argv, &command)) {
         fprintf(faults, "orchestrator: that is no known use of it\n%s", usage);
         return COMMAND_USAGE;

@@ -14,4 +14,7 @@ typedef int command_serve(const struct config *config, struct error *error);
 int command_run(int argc, char **argv, const char *const *environment, command_serve *serve,
                 FILE *out, FILE *faults);
 
+/* The path of a program that lies beside this one; NOT_FOUND where it does not. */
+bool command_find_program(const char *name, char *out, size_t bytes, struct error *error);
+
 #endif

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "command.h"
 #include "daemon_plugins.h"
 #include "plugin/http_client.h"
 #include "plugin/ops.h"
@@ -129,24 +130,6 @@ static void choose_node_name(struct daemon *daemon)
         return;
     LOG_WARN("the host's name is none for a node; set node.name", LOG_STR("hostname", name));
     snprintf(name, sizeof daemon->node_name, "node-1");
-}
-
-/* It lies beside this program. */
-static bool find_proxy(struct daemon *daemon, struct error *error)
-{
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (length < 0)
-        return error_set_errno(error, ERROR_IO, errno, "/proc/self/exe can't be read");
-    self[length] = 0;
-    char *slash = strrchr(self, '/');
-    *slash = 0;
-    if (snprintf(daemon->proxy_program, sizeof daemon->proxy_program, "%s/orchestrator-proxy",
-                 self) >= (int)sizeof daemon->proxy_program ||
-        access(daemon->proxy_program, X_OK) != 0)
-        return error_set(error, ERROR_NOT_FOUND,
-                         "orchestrator-proxy is not beside this program (%s)", self);
-    return true;
 }
 
 static bool start_feed(struct daemon *daemon, struct error *error)
@@ -313,9 +296,10 @@ static bool start(struct daemon *daemon, struct error *error)
     choose_node_name(daemon);
     if ((daemon->lock_fd = state_directory_open(config->state_dir, error)) < 0 ||
         !api_key_load(config->state_dir, config->api.key, daemon->key, &daemon->key_made, error) ||
-        !find_proxy(daemon, error) || !watch_signals(daemon, error) ||
-        !create_loop(daemon, error) || !load_plugins(daemon, error) ||
-        !create_server(daemon, error))
+        !command_find_program("orchestrator-proxy", daemon->proxy_program,
+                              sizeof daemon->proxy_program, error) ||
+        !watch_signals(daemon, error) || !create_loop(daemon, error) ||
+        !load_plugins(daemon, error) || !create_server(daemon, error))
         return false;
     daemon->runtime =
         runtime_create(daemon->plugins.runtime, daemon->ops, daemon->plugins.runtime_config, error);

@@ -23,6 +23,13 @@ int64_t wall_ms(const struct host *host)
     return loop_wall_ms(world.loop) + (host ? host->wall_skew_ms : 0);
 }
 
+void world_seed(uint64_t seed)
+{
+    world.seed = seed;
+    for (int i = 0; i < STREAM_COUNT; i++)
+        random_seeded_init(&world.streams[i], hash_mix(seed * STREAM_COUNT + (uint64_t)i));
+}
+
 uint64_t draw(enum stream stream, uint64_t below)
 {
     struct random_source source = random_seeded_source(&world.streams[stream]);

@@ -327,6 +327,7 @@ extern struct world world;
 /* Says why and ends the program: what the world is made of does not stand. */
 void world_broken(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
+void world_seed(uint64_t seed); /* and its streams of chance */
 uint64_t now_ns(void);
 int64_t wall_ms(const struct host *host);
 uint64_t draw(enum stream stream, uint64_t below); /* 0 when below is 0 */

@@ -13,9 +13,7 @@ static const uint64_t strongest[FAULT_COUNT] = {
 void options_draw(uint64_t seed)
 {
     struct options *options = &world.options;
-    world.seed = seed;
-    for (int i = 0; i < STREAM_COUNT; i++)
-        random_seeded_init(&world.streams[i], hash_mix(seed * STREAM_COUNT + (uint64_t)i));
+    world_seed(seed);
     options->hosts = (uint32_t)draw_between(STREAM_OPTIONS, 1, HOST_LIMIT + 1);
     if (draw(STREAM_OPTIONS, 2) && options->hosts > 3)
         options->hosts = 3; /* small clusters are where odd things show */
