@@ -32,7 +32,7 @@ struct outcome_packing {
     struct outcome_resource {
         int64_t total, used, free;
         int64_t stranded; /* of what is free: where the largest replica does not fit */
-        int64_t share, emptiest, fullest, deviation;
+        int64_t share, emptiest, fullest, deviation, fragmented;
     } resources[OUTCOME_RESOURCES];
     const char *largest; /* the deployment whose replica is the largest; NULL: none */
 };

@@ -103,6 +103,7 @@ void packing_measure(struct outcome_packing *out)
         uint64_t count = out->nodes ? out->nodes : 1, sum = (uint64_t)resource->deviation;
         resource->free = resource->total - resource->used;
         resource->share = thousandths(resource->used, resource->total);
+        resource->fragmented = thousandths(resource->stranded, resource->free);
         resource->deviation =
             root((squares[i] * count - sum * sum) / (count * count)); /* of the population */
     }

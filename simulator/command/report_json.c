@@ -119,6 +119,7 @@ static json_t *packing(const struct outcome_packing *from)
         set_number(one, "emptiestPerMille", resource->emptiest);
         set_number(one, "fullestPerMille", resource->fullest);
         set_number(one, "deviationPerMille", resource->deviation);
+        set_number(one, "fragmentedPerMille", resource->fragmented);
         set(object, names[i], one);
     }
     return object;

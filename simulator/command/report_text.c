@@ -130,43 +130,51 @@ static void write_rest(const struct outcome_step *step, struct text *out)
 {
     char text[CLOCK_TEXT_BYTES];
     if (step->whole_ns == UINT64_MAX)
-        text_append_format(out, "    not recovered within %s", span(step->watched_ns, text));
+        text_append_format(out, "    not all as declared within %s", span(step->watched_ns, text));
     else if (step->whole_ns)
-        text_append_format(out, "    recovered after %s", span(step->whole_ns, text));
+        text_append_format(out, "    all as declared after %s", span(step->whole_ns, text));
     else
-        text_append_string(out, "    nothing was missing at any time");
-    if (step->at_rest && step->last_change_ns)
-        text_append_format(out, ", at rest after %s\n", span(step->last_change_ns, text));
-    else if (step->at_rest)
-        text_append_string(out, ", nothing changed\n");
+        text_append_string(out, "    all as declared at any time");
+    if (!step->at_rest)
+        text_append_string(out, "; not at rest when it ended\n");
+    else if (!step->last_change_ns)
+        text_append_string(out, "; nothing changed\n");
+    else if (step->last_change_ns != step->whole_ns)
+        text_append_format(out, "; at rest after %s\n", span(step->last_change_ns, text));
     else
-        text_append_string(out, ", not at rest when it ended\n");
+        text_append_char(out, '\n');
+}
+
+static void write_resource(const char *name, int which, const struct outcome_resource *resource,
+                           struct text *out)
+{
+    char a[SCHEMA_NUMBER_BYTES], b[SCHEMA_NUMBER_BYTES];
+    text_append_format(out, "    %-6s %s of %s used (", name, amount(which, resource->used, a),
+                       amount(which, resource->total, b));
+    share(out, resource->share);
+    text_append_string(out, "), a node ");
+    share(out, resource->emptiest);
+    text_append_string(out, " to ");
+    share(out, resource->fullest);
+    text_append_string(out, ", deviation ");
+    share(out, resource->deviation);
+    text_append_format(out, "; %s free, fragmented ", amount(which, resource->free, a));
+    share(out, resource->fragmented);
+    text_append_char(out, '\n');
 }
 
 static void write_packing(const struct outcome_packing *packing, struct text *out)
 {
-    static const char *const names[] = {"cpu", "memory"};
-    char a[SCHEMA_NUMBER_BYTES], b[SCHEMA_NUMBER_BYTES];
-    text_append_format(out, "    %lld containers; %u node%s take%s more\n",
-                       (long long)packing->containers, packing->nodes,
-                       packing->nodes == 1 ? "" : "s", packing->nodes == 1 ? "s" : "");
-    for (int i = 0; i < OUTCOME_RESOURCES && packing->nodes; i++) {
-        const struct outcome_resource *resource = &packing->resources[i];
-        text_append_format(out, "    %-6s %s of %s used (", names[i], amount(i, resource->used, a),
-                           amount(i, resource->total, b));
-        share(out, resource->share);
-        text_append_string(out, "); nodes ");
-        share(out, resource->emptiest);
-        text_append_string(out, " to ");
-        share(out, resource->fullest);
-        text_append_string(out, ", deviation ");
-        share(out, resource->deviation);
-        text_append_format(out, "; %s free", amount(i, resource->free, a));
-        if (packing->largest)
-            text_append_format(out, ", %s of it where no replica of %s fits",
-                               amount(i, resource->stranded, b), packing->largest);
-        text_append_char(out, '\n');
-    }
+    text_append_format(out, "  packing: %lld container%s, %u node%s in use",
+                       (long long)packing->containers, packing->containers == 1 ? "" : "s",
+                       packing->nodes, packing->nodes == 1 ? "" : "s");
+    if (packing->largest)
+        text_append_format(out, ", the largest replica is of %s", packing->largest);
+    text_append_char(out, '\n');
+    if (!packing->nodes)
+        return;
+    write_resource("cpu", OUTCOME_CPU, &packing->resources[OUTCOME_CPU], out);
+    write_resource("memory", OUTCOME_MEMORY, &packing->resources[OUTCOME_MEMORY], out);
 }
 
 static void write_unfit(const struct outcome_unfit *unfit, struct text *out)
@@ -177,9 +185,9 @@ static void write_unfit(const struct outcome_unfit *unfit, struct text *out)
     for (int filter = FILTER_READY; filter < FILTER_COUNT; filter++) {
         const struct outcome_refusal *refusal = &unfit->refusals[filter];
         if (refusal->count)
-            text_append_format(out, "      %u by %s; %s %s: %s\n", refusal->count,
+            text_append_format(out, "      %u refused by %s, %s %s: %s\n", refusal->count,
                                filter_name((enum filter)filter),
-                               refusal->short_by ? "nearest" : "as", refusal->node,
+                               refusal->short_by ? "the nearest is" : "such as", refusal->node,
                                refusal->message);
     }
 }
@@ -190,7 +198,7 @@ static void write_step(const struct outcome_step *step, struct text *out)
     text_append_format(out, "\n%s  %s\n", span(step->at_ns, text), step->title);
     for (uint32_t i = 0; i < step->refused_count; i++)
         text_append_format(out, "    REFUSED %s\n", step->refused[i]);
-    text_append_string(out, "  recovery\n");
+    text_append_string(out, "  availability\n");
     write_availability(step, out);
     write_rest(step, out);
     if (step->move_count || step->count_count)
@@ -201,7 +209,6 @@ static void write_step(const struct outcome_step *step, struct text *out)
         text_append_string(out, "  does not fit\n");
     for (uint32_t i = 0; i < step->unfit_count; i++)
         write_unfit(&step->unfit[i], out);
-    text_append_string(out, "  packing\n");
     write_packing(&step->packing, out);
 }
 

@@ -14,7 +14,9 @@ enum {
     SCENARIO_NODES = 20000,
     SCENARIO_CONTAINERS = 500000, /* of all deployments at a time */
     SCENARIO_DEPLOYMENTS = 1000,
-    SCENARIO_EVENTS = 1000
+    SCENARIO_EVENTS = 1000,
+    SCENARIO_SELECTORS = 1000,      /* of all events */
+    SCENARIO_BYTES = 256 * 1048576, /* of memory, once understood */
 };
 
 /* `count` machines that are alike: NAME itself when it is one, else NAME-1, NAME-2 and so on. */

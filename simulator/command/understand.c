@@ -25,6 +25,7 @@ struct reader {
     struct declared *declared;
     struct named_node *names;
     uint32_t node_room;
+    uint32_t selectors;
     int64_t containers;
     char path[96];
 };
@@ -162,6 +163,10 @@ static const struct deployment *take_spec(struct reader *reader, const char *pat
 {
     struct scenario *scenario = reader->scenario;
     struct deployment *wanted = arena_alloc(&scenario->arena, sizeof *wanted);
+    if (scenario->arena.used_bytes > SCENARIO_BYTES) {
+        scenario_fault(scenario, path, "is too much: the deployments of all events are too large");
+        return NULL;
+    }
     if (!schema_read_input(&deployment_type, spec, path, scenario->positions, &scenario->arena,
                            wanted, &scenario->faults))
         return NULL;
@@ -247,6 +252,11 @@ static void select_nodes(struct reader *reader, struct scenario_step *step, cons
     struct selector selector;
     struct error error;
     bool any = false;
+    if (++reader->selectors > SCENARIO_SELECTORS) {
+        scenario_fault(scenario, path, "there are more than %d selectors in all",
+                       SCENARIO_SELECTORS);
+        return;
+    }
     if (!selector_parse(word, &scenario->arena, &selector, &error)) {
         scenario_fault(scenario, path, "%s", error.message);
         return;

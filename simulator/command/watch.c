@@ -174,11 +174,9 @@ static void record_changed(void *argument, const struct record *before, const st
 static void soft_changed(struct server_process *process, enum record_kind_id kind, const char *name)
 {
     struct seen *seen;
-    if (kind != KIND_CONTAINER || process != watch.process) {
-        watch.dirty = true;
-        return;
-    }
     changed();
+    if (kind != KIND_CONTAINER || process != watch.process)
+        return;
     const struct container *container = container_manager_find(process->server->containers, name);
     HASH_FIND_STR(watch.seen, name, seen);
     if (!container || !seen || container->intent == INTENT_STOP)
@@ -250,7 +248,7 @@ void watch_look(void)
         deployment_manager_status(process->server->deployments, deployment, &status);
         note(follow, &status, deployment->paused);
         if (follow->whole && !was)
-            follow->whole_at_ns = now_ns();
+            follow->whole_at_ns = watch.changed_ns;
     }
 }
 
