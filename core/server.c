@@ -248,6 +248,15 @@ static void scheduler_fell_back(void *argument, const char *scheduler, const cha
 
 /* -- life -- */
 
+/* What it still believes is not to reach a node: agents go to the one that leads. */
+static void fenced(void *argument)
+{
+    struct server *server = argument;
+    LOG_ERROR("another daemon has taken the state over; this one lets its nodes go and changes "
+              "nothing any more");
+    node_registry_leave(server->nodes);
+}
+
 static void create_managers(struct server *server)
 {
     const struct server_config *config = &server->config;
@@ -259,7 +268,9 @@ static void create_managers(struct server *server)
                                                         .host = config->store_host,
                                                         .config_json = config->store_config,
                                                         .state_directory = config->state_directory,
-                                                        .event_limit = config->event_limit});
+                                                        .event_limit = config->event_limit,
+                                                        .fenced = fenced,
+                                                        .argument = server});
     server->containers = container_manager_create(loop, server->state);
     server->nodes = node_registry_create(
         &(struct node_registry_config){.loop = loop,

@@ -156,6 +156,8 @@ static void deliver(void *argument)
                 note_heard(flow, packet->json, packet->length);
             else if (now_ns() - packet->sent_ns > NS_PER_SECOND)
                 flow->host->told_since_ns = now_ns();
+            if (!direction->up)
+                flow->host->word_ns = now_ns();
             (void)link_send(direction->to, packet->json, packet->length);
         }
         free(packet);

@@ -250,6 +250,7 @@ struct host {
     struct flow *flow;
     uint64_t flow_ready_ns;    /* when it may connect again */
     bool unreachable;          /* partitioned */
+    uint64_t word_ns;          /* last message of a server that reached its agent */
     uint64_t heard_ns;         /* last message of it that reached the leader */
     uint64_t heard_stalled_ns; /* world.stalled_ns then */
     uint64_t told_since_ns;    /* what the server sends comes at once since then; 0: not now */

@@ -45,6 +45,7 @@ struct node_registry {
     /* Tables wait after a start until the known nodes have told what runs there: an empty table in
      * place of one not yet known would cut every connection. */
     bool settled;
+    bool left; /* another daemon leads */
     uint64_t started_ns;
     int64_t table_version; /* one count for all nodes */
     uint64_t next_stranger;

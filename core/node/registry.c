@@ -433,12 +433,40 @@ void registry_cut(struct peer *peer)
 void node_registry_attach(struct node_registry *registry, struct link_end *take_end)
 {
     char name[32];
+    if (registry->left) {
+        link_close(take_end);
+        return;
+    }
     snprintf(name, sizeof name, "#%llu", (unsigned long long)registry->next_stranger++);
     struct peer *stranger = make_peer(registry, name);
     stranger->link = take_end;
     HASH_ADD_STR(registry->strangers, name, stranger);
     link_set_receiver(take_end, (struct link_receiver){
                                     .message = received, .closed = closed, .argument = stranger});
+}
+
+void node_registry_leave(struct node_registry *registry)
+{
+    struct peer *peer, *next;
+    registry->left = true;
+    loop_timer_stop(&registry->flush);
+    loop_timer_stop(&registry->attend);
+    HASH_ITER(hh, registry->strangers, peer, next)
+    {
+        HASH_DEL(registry->strangers, peer);
+        free_peer(peer);
+    }
+    HASH_ITER(hh, registry->peers, peer, next)
+    {
+        loop_timer_stop(&peer->suspect);
+        loop_timer_stop(&peer->lost);
+        if (!peer->link)
+            continue;
+        link_close(peer->link);
+        peer->link = NULL;
+        peer->status.state = NODE_SUSPECT;
+        tell_changed(peer);
+    }
 }
 
 bool node_registry_counts(struct node_registry *registry, const char *node)

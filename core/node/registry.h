@@ -40,6 +40,9 @@ struct node_registry *node_registry_create(const struct node_registry_config *co
 void node_registry_set_events(struct node_registry *registry, const struct node_events *events);
 void node_registry_destroy(struct node_registry *registry);
 void node_registry_start(struct node_registry *registry);
+/* Another daemon leads: every link is closed, none is taken any more, and no node is given up on.
+ */
+void node_registry_leave(struct node_registry *registry);
 /* Takes the server's end of a link; the node is known by its first report. */
 void node_registry_attach(struct node_registry *registry, struct link_end *take_end);
 

@@ -200,6 +200,31 @@ static void stay_unknown(struct state *state, struct batch *batch)
     loop_timer_start(&state->readback, NS_PER_SECOND);
 }
 
+/* How many transactions of the batch are in, by the head that was read back. False: that head is of
+ * none of them, so another daemon has written since; what became of ours will not be known. */
+static bool count_applied(const struct batch *batch, uint32_t *count)
+{
+    *count = 0;
+    if (batch->head == batch->state->head)
+        return true;
+    for (const struct txn *txn = batch->first; txn; txn = txn->next) {
+        ++*count;
+        if (batch->head == txn->new_head)
+            return true;
+    }
+    return false;
+}
+
+/* Another daemon has written: nothing of ours will be durable again. */
+static void become_fenced(struct state *state, const char *message)
+{
+    bool first = !state->fenced;
+    state->fenced = true;
+    snprintf(state->trouble, sizeof state->trouble, "another daemon has written: %s", message);
+    if (first && state->config.fenced)
+        state->config.fenced(state->config.argument);
+}
+
 static void read_back_done(struct loop_job *job)
 {
     struct batch *batch = CONTAINER_OF(job, struct batch, job);
@@ -209,16 +234,17 @@ static void read_back_done(struct loop_job *job)
         stay_unknown(state, batch);
         return;
     }
-    uint32_t count = 0;
-    for (struct txn *txn = batch->first; txn && txn->new_head <= batch->head; txn = txn->next)
-        count++;
+    uint32_t count;
+    bool ours = count_applied(batch, &count);
+    LOG_INFO("the store's head was read back", LOG_INT("head", batch->head));
     state->unknown = false;
     state->trouble[0] = 0;
-    struct txn *rest = commit_prefix(state, batch->first, count);
+    if (!ours)
+        become_fenced(state, "its head is none of ours");
+    struct txn *rest = ours ? commit_prefix(state, batch->first, count) : batch->first;
     batch->first = NULL;
     if (rest)
-        refuse_rest(state, rest, ERROR_UNAVAILABLE, batch->message);
-    LOG_INFO("the store's head was read back", LOG_INT("head", batch->head));
+        refuse_rest(state, rest, ours ? ERROR_UNAVAILABLE : ERROR_UNKNOWN_OUTCOME, batch->message);
     finish_batch(state, batch);
 }
 
@@ -301,11 +327,8 @@ static void take_answer(struct state *state)
         start_read_back(state);
         return;
     }
-    if (batch->status == ORCH_E_FENCED || batch->status == ORCH_E_CONFLICT) {
-        state->fenced = true;
-        snprintf(state->trouble, sizeof state->trouble, "another daemon has written: %s",
-                 batch->message);
-    }
+    if (batch->status == ORCH_E_FENCED || batch->status == ORCH_E_CONFLICT)
+        become_fenced(state, batch->message);
     refuse_rest(state, rest, ERROR_UNAVAILABLE, batch->message);
     batch->first = NULL;
     finish_batch(state, batch);

@@ -27,6 +27,9 @@ struct state_config {
     const char *config_json;
     const char *state_directory;
     size_t event_limit; /* events kept; 0: 10,000 */
+    /* Once, when another daemon has written: nothing of ours will be durable again. May be NULL. */
+    void (*fenced)(void *argument);
+    void *argument;
 };
 struct state *state_create(const struct state_config *config);
 /* Opens the store and loads everything; `opened` runs on the loop. A first start makes the

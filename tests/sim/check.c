@@ -131,11 +131,27 @@ static void judge_barrier(const struct true_container *record)
     }
 }
 
+/* Without a server an agent restarts what it has, and ends what it was told to end before. */
+static void judge_alone(const struct host *host, const struct cell *cell)
+{
+    const struct true_container *record = true_container(cell->record);
+    bool alone = !host->flow || host->unreachable;
+    if (!record || may_restart(record) || cell->incarnation < record->incarnation ||
+        has_later(host, cell))
+        return;
+    uint64_t unwanted_ns = record->gone       ? record->gone_ns
+                           : record->stopping ? record->stopping_ns
+                                              : UINT64_MAX;
+    CHECK(I7, !alone || unwanted_ns <= host->word_ns, "%s is alone and ends %s by itself",
+          host->name, cell->name);
+}
+
 void check_stop(const struct host *host, const struct cell *cell, uint64_t grace_ns)
 {
     struct true_container *record = true_container(cell->record);
     CHECK(I15_GRACE, grace_ns >= NS_PER_SECOND, "%s: %s is given %llu ms", host->name, cell->name,
           (unsigned long long)(grace_ns / NS_PER_MS));
+    judge_alone(host, cell);
     if (!record || record->gone)
         return;
     bool calm = !world.options.rates[FAULT_PROXY_SLOW] && host->proxy.up &&
@@ -154,6 +170,8 @@ void check_stop(const struct host *host, const struct cell *cell, uint64_t grace
 void check_remove(const struct host *host, const struct cell *cell)
 {
     bool running = cell->state == ORCH_CONTAINER_RUNNING;
+    if (running)
+        judge_alone(host, cell);
     CHECK(I15_GRACE, !running || !cell->known || cell->term_ns,
           "%s: %s is removed while it runs, without a signal", host->name, cell->name);
 }

@@ -66,6 +66,7 @@ struct truth {
     X(I5_STORE, "a fenced server commits nothing")                                                 \
     X(I5_AGENT, "an agent acts for no server older than one it knew")                              \
     X(I6, "a node is lost only after its full time of silence")                                    \
+    X(I7, "an agent alone ends nothing that it was not told to end")                               \
     X(I8, "with every node silent nothing is replaced")                                            \
     X(I9, "a node whose engine is silent loses nothing")                                           \
     X(I10, "reservations fit the node")                                                            \

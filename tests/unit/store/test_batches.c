@@ -320,6 +320,26 @@ Test(batches, a_daemon_that_was_fenced_off_writes_no_more)
     cr_assert_null(find(STATE_HEAD, "b"));
 }
 
+Test(batches, a_head_that_is_read_back_and_none_of_ours_means_another_daemon)
+{
+    struct outcome a = {0}, b = {0};
+    struct error why;
+    refuse(ORCH_E_UNKNOWN, 0);
+    scripted.blind_heads = 1;
+    put_one("a", &a);
+    run_ms(50);
+    scripted.head += 1000; /* written by the other one, which has taken over */
+    run_ms(1500);
+    expect_error(&a, ERROR_UNKNOWN_OUTCOME);
+    cr_assert_null(find(STATE_COMMITTED, "a"));
+    cr_assert_null(find(STATE_HEAD, "a"));
+    cr_assert_not(state_ready(state, &why));
+    cr_assert_not_null(strstr(why.message, "another daemon has written"), "%s", why.message);
+    put_one("b", &b);
+    run_ms(50);
+    expect_error(&b, ERROR_UNAVAILABLE);
+}
+
 Test(batches, a_head_that_is_another_one_means_another_daemon)
 {
     struct outcome a = {0};
