@@ -71,6 +71,32 @@ def test_least_connections_prefers_the_idle(api, port, name):
             connection.close()
 
 
+def test_p2c_reaches_all_and_takes_settings(api, port, name):
+    api.patch(f"/services/{name}", {"balancer": "p2c",
+                                    "balancerConfig": {"measure": "latency"}}).check(200)
+    served = collections.Counter(ask(port)[1] for _ in range(90))
+    assert len(served) == 3, served
+    api.patch(f"/services/{name}", {"balancerConfig": {"measure": "x"}}).error(400)
+
+
+def test_a_client_stays_with_its_container_by_consistent_hash(api, port, name):
+    api.patch(f"/services/{name}", {"balancer": "consistent-hash"}).check(200)
+    eventually(lambda: len({ask(port)[1] for _ in range(10)}) == 1, what="the new balancer")
+    owner = ask(port)[1]
+    other = next(item for item in ids(api, name) if item not in owner)
+    api.delete(f"/containers/{other}").check(202)  # the key's own endpoint stays
+    wait_complete(api, name)
+    wait_endpoints(api, name, 3)
+    served = {ask(port)[1] for _ in range(30)}
+    assert len(served) == 1, served
+    api.patch(f"/services/{name}", {"balancerConfig": {"key": "header"}}).error(400)
+
+
+def test_local_first_serves_from_this_node(api, port, name):
+    api.patch(f"/services/{name}", {"balancer": "local-first"}).check(200)
+    assert len({ask(port)[1] for _ in range(30)}) == 3  # all of them are on this node
+
+
 def _begin(port, path="/?delay=3000"):
     connection = connect(port)
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())

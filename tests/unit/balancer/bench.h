@@ -11,6 +11,8 @@ struct bench_endpoint {
     const char *id;
     uint32_t weight;    /* 0: 1 */
     uint32_t in_flight; /* of the cell, at first */
+    uint64_t latency_ns;
+    uint32_t flags;
 };
 
 struct bench_snapshot {
@@ -21,12 +23,17 @@ struct bench_snapshot {
 
 struct bench {
     const struct orch_balancer_v1 *table;
-    void *policy, *worker;
+    void *policy, *worker, *built; /* built: by its `build`, for the snapshot in force */
+    struct orch_balancer_wants wants;
     uint64_t tried; /* of the next pick */
+    uint64_t key;   /* the hash that comes with it; 0: none */
     int picks[BENCH_ENDPOINTS];
 };
 
 void bench_init(struct bench *bench, const struct orch_manifest *manifest, uint64_t seed);
+/* The same with settings. */
+void bench_configure(struct bench *bench, const struct orch_manifest *manifest, const char *config,
+                     uint64_t seed);
 void bench_finish(struct bench *bench);
 
 /* Up to the first without an id. `snapshot` must outlive the next one's publication. */
