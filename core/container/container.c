@@ -44,6 +44,7 @@ static const struct field container_fields[] = {
     {.name = "node", .kind = FIELD_STRING, .offset = AT(node), .doc = "Where it runs."},
     {.name = "slot", .kind = FIELD_INT, .offset = AT(slot), .doc = "Which replica, from 0."},
     {.name = "revision", .kind = FIELD_INT, .offset = AT(revision), .doc = "What it is made from."},
+    {.name = "content", .kind = FIELD_INT, .flags = FIELD_INTERNAL, .offset = AT(content)},
     {.name = "ports",
      .kind = FIELD_OBJECTS,
      .offset = AT(ports),

@@ -23,6 +23,7 @@ struct container { /* durable */
     const char *deployment_uid;
     const char *node;
     int64_t slot, revision;
+    int64_t content;     /* the revision that first had what it is made from */
     struct list ports;   /* struct container_port with the host ports it was given */
     int64_t incarnation; /* of the engine container wanted now; from 1 */
     int64_t restarts;

@@ -83,11 +83,13 @@ static void trim_history(struct deployment_manager *manager, struct txn *txn,
 }
 
 void deployment_new_revision(struct deployment_manager *manager, struct txn *txn,
-                             struct deployment *edited, const char *cause)
+                             struct deployment *edited, const struct revision *same,
+                             const char *cause)
 {
     char hash[65];
     revision_hash(&edited->template, hash);
     edited->revision = ++edited->last_revision;
+    edited->content = same && same->content ? same->content : edited->revision;
     edited->revision_since_ms = loop_wall_ms(manager->loop);
     struct revision revision = {.record.created_at_ms = edited->revision_since_ms,
                                 .deployment = edited->name,
@@ -95,9 +97,20 @@ void deployment_new_revision(struct deployment_manager *manager, struct txn *txn
                                 .number = edited->revision,
                                 .template = edited->template,
                                 .hash = hash,
+                                .content = edited->content,
+                                .image_pinned = same ? same->image_pinned : NULL,
+                                .image_digest = same ? same->image_digest : NULL,
                                 .cause = cause};
     txn_put(txn, record_create(&revision_kind, &revision));
     trim_history(manager, txn, edited);
+}
+
+void deployment_put_back(struct deployment_manager *manager, struct txn *txn,
+                         struct deployment *edited, const struct revision *target,
+                         const char *cause)
+{
+    edited->template = target->template;
+    deployment_new_revision(manager, txn, edited, target, cause);
 }
 
 static void put(struct deployment_manager *manager, struct txn *txn, struct deployment *edited)
@@ -130,7 +143,7 @@ static void create(struct deployment_manager *manager, const struct deployment *
     edited.revision = edited.last_revision = edited.complete_revision = 0;
     edited.deleting = edited.paused = false;
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_new_revision(manager, txn, &edited, "created");
+    deployment_new_revision(manager, txn, &edited, NULL, "created");
     put(manager, txn, &edited);
     note(txn, "Created", "create", edited.name, "declared");
     submit(manager, txn, edited.name, true, done, argument);
@@ -162,7 +175,7 @@ static void replace(struct deployment_manager *manager, const struct deployment 
         revision_hash(&existing->template, before);
         revision_hash(&edited->template, after);
         if (strcmp(before, after) != 0) {
-            deployment_new_revision(manager, txn, edited, "updated");
+            deployment_new_revision(manager, txn, edited, NULL, "updated");
             snprintf(message, sizeof message, "changed: revision %lld begins to roll out",
                      (long long)edited->revision);
         } else if (existing->replicas != edited->replicas) {
@@ -258,7 +271,7 @@ bool deployment_manager_restart(struct deployment_manager *manager, const char *
         return false;
     struct deployment edited = deployment_edit(existing);
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_new_revision(manager, txn, &edited, "restart");
+    deployment_new_revision(manager, txn, &edited, NULL, "restart");
     put(manager, txn, &edited);
     note(txn, "Restarted", "restart", name, "every replica is replaced");
     submit(manager, txn, name, false, done, argument);
@@ -286,17 +299,6 @@ bool deployment_manager_set_paused(struct deployment_manager *manager, const cha
     return true;
 }
 
-static const struct revision *revision_before(struct deployment_manager *manager,
-                                              const struct deployment *deployment)
-{
-    const struct revision *revision = NULL, *found = NULL;
-    while ((revision = deployment_manager_next_revision(manager, deployment,
-                                                        revision ? revision->number : 0)) &&
-           revision->number < deployment->revision)
-        found = revision;
-    return found;
-}
-
 bool deployment_manager_rollback(struct deployment_manager *manager, const char *name,
                                  int64_t revision, const struct write_request *request,
                                  write_done *done, void *argument, struct error *error)
@@ -305,9 +307,9 @@ bool deployment_manager_rollback(struct deployment_manager *manager, const char 
     char cause[48];
     if (!existing)
         return false;
-    const struct revision *target = revision
-                                        ? deployment_manager_revision(manager, existing, revision)
-                                        : revision_before(manager, existing);
+    const struct revision *target =
+        revision ? deployment_manager_revision(manager, existing, revision)
+                 : deployment_manager_revision_before(manager, existing, existing->revision);
     if (!target && revision)
         return error_set(error, ERROR_NOT_FOUND, "deployment \"%s\" has no revision %lld", name,
                          (long long)revision);
@@ -316,12 +318,54 @@ bool deployment_manager_rollback(struct deployment_manager *manager, const char 
                          "deployment \"%s\" has no revision before %lld", name,
                          (long long)existing->revision);
     struct deployment edited = deployment_edit(existing);
-    edited.template = target->template;
     snprintf(cause, sizeof cause, "rollback to %lld", (long long)target->number);
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_new_revision(manager, txn, &edited, cause);
+    deployment_put_back(manager, txn, &edited, target, cause);
     put(manager, txn, &edited);
     note(txn, "RolledBack", "rollback", name, cause);
+    submit(manager, txn, name, false, done, argument);
+    return true;
+}
+
+/* Why there is nothing to abort; true: there is. */
+static bool may_abort(const struct deployment *deployment, const struct revision *last,
+                      struct error *error)
+{
+    if (!deployment_is_rolling(deployment))
+        return error_set(error, ERROR_INVALID_STATE, "deployment \"%s\" has no rollout under way",
+                         deployment->name);
+    if (deployment->rolled_back_in_force)
+        return error_set(error, ERROR_INVALID_STATE,
+                         "deployment \"%s\" is being rolled back already", deployment->name);
+    if (!last)
+        return error_set(
+            error, ERROR_INVALID_STATE,
+            "no revision of deployment \"%s\" was complete yet: there is nothing to go "
+            "back to",
+            deployment->name);
+    return true;
+}
+
+bool deployment_manager_abort(struct deployment_manager *manager, const char *name,
+                              const struct write_request *request, write_done *done, void *argument,
+                              struct error *error)
+{
+    const struct deployment *existing = find_for_change(manager, name, request, error);
+    char cause[64];
+    if (!existing)
+        return false;
+    const struct revision *last =
+        deployment_manager_revision(manager, existing, existing->complete_revision);
+    if (!may_abort(existing, last, error))
+        return false;
+    struct deployment edited = deployment_edit(existing);
+    edited.paused = false; /* what it had made already goes */
+    snprintf(cause, sizeof cause, "abort of %lld, back to %lld", (long long)existing->revision,
+             (long long)last->number);
+    struct txn *txn = txn_begin(manager->state, request->origin);
+    deployment_put_back(manager, txn, &edited, last, cause);
+    put(manager, txn, &edited);
+    note(txn, "RolloutAborted", "abort", name, cause);
     submit(manager, txn, name, false, done, argument);
     return true;
 }

@@ -2,7 +2,7 @@
 #ifndef DEPLOYMENT_DEPLOYMENT_H
 #define DEPLOYMENT_DEPLOYMENT_H
 
-#include "container/template.h"
+#include "container/container.h"
 #include "store/record.h"
 
 enum deployment_mode { MODE_REPLICATED = 1, MODE_GLOBAL };
@@ -50,6 +50,7 @@ struct deployment {
     int64_t revision;          /* in force */
     int64_t last_revision;     /* the highest number ever given */
     int64_t complete_revision; /* the last that was complete; 0: none */
+    int64_t content;           /* the revision that first had what is in force */
     bool deleting, paused;
     bool rolled_back_in_force; /* the template is one that an automatic rollback put back */
     const struct rolled_back *rolled_back_from; /* NULL: none */
@@ -64,6 +65,7 @@ struct revision {
     const char *hash;         /* of the template */
     const char *image_pinned; /* what runtimes are given; NULL until the first pull */
     const char *image_digest; /* NULL until then */
+    int64_t content;          /* the revision that first had it */
     const char *cause;        /* "created", "updated", "restart", "rollback to 3" */
 };
 enum deployment_phase {
@@ -86,6 +88,18 @@ struct deployment_status { /* computed; copied by value, strings are static or i
     const struct rolled_back *rolled_back_from; /* lives as long as the record */
     uint64_t seq; /* of the latest change to the record or anything counted here */
 };
+/* Is it made from what is in force? Going back to an earlier revision keeps what it has. */
+static inline bool deployment_wants(const struct deployment *deployment,
+                                    const struct container *container)
+{
+    return container->revision == deployment->revision ||
+           (container->content && container->content == deployment->content);
+}
+/* Does another template than the last complete one roll out? */
+static inline bool deployment_is_rolling(const struct deployment *deployment)
+{
+    return deployment->complete_revision != deployment->revision;
+}
 extern const struct record_kind deployment_kind, revision_kind;
 extern const struct type deployment_type, deployment_status_type, revision_type, placement_type;
 

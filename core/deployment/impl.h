@@ -133,6 +133,15 @@ bool census_is_live(struct deployment_manager *manager, const struct container *
 int64_t deployment_missing(const struct census *census);
 uint8_t census_phase(const struct census *census, const struct track *track);
 
+/* rollout.c */
+void rollout_follow(struct deployment_manager *manager, struct track *track,
+                    const struct census *census);
+void rollout_note_complete(struct deployment_manager *manager, struct txn *txn,
+                           const struct census *census);
+/* Puts the last complete template back where the rollout has failed; true when it did. */
+bool rollout_roll_back(struct deployment_manager *manager, struct track *track, struct txn *txn,
+                       const struct census *census);
+
 struct track *deployment_track(struct deployment_manager *manager, const char *name);
 void deployment_queue(struct deployment_manager *manager, struct track *track);
 /* Set aside until something that could help changes. */
@@ -150,9 +159,15 @@ void deployment_placings_finish(struct deployment_manager *manager);
 void deployment_submit(struct deployment_manager *manager, struct track *track, struct txn *txn);
 const struct deployment *deployment_head(struct deployment_manager *manager, const char *name);
 struct deployment deployment_edit(const struct deployment *deployment);
-/* Puts a new revision of `template` and its number into `edited`. */
+/* Puts a new revision of `template` and its number into `edited`. `same`: an earlier one of that
+ * content, whose image stays pinned and whose containers stay; NULL: none. */
 void deployment_new_revision(struct deployment_manager *manager, struct txn *txn,
-                             struct deployment *edited, const char *cause);
+                             struct deployment *edited, const struct revision *same,
+                             const char *cause);
+/* The same with the content of `target`. */
+void deployment_put_back(struct deployment_manager *manager, struct txn *txn,
+                         struct deployment *edited, const struct revision *target,
+                         const char *cause);
 /* May it run on that node, by everything but room? */
 bool deployment_node_eligible(struct deployment_manager *manager,
                               const struct deployment *deployment, const struct node *node);

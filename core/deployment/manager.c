@@ -289,6 +289,18 @@ const struct revision *deployment_manager_next_revision(struct deployment_manage
     return next && strcmp(next->deployment, deployment->name) == 0 ? next : NULL;
 }
 
+const struct revision *deployment_manager_revision_before(struct deployment_manager *manager,
+                                                          const struct deployment *deployment,
+                                                          int64_t number)
+{
+    const struct revision *revision = NULL, *found = NULL;
+    while ((revision = deployment_manager_next_revision(manager, deployment,
+                                                        revision ? revision->number : 0)) &&
+           revision->number < number)
+        found = revision;
+    return found;
+}
+
 void deployment_manager_touch(struct deployment_manager *manager, const char *name)
 {
     struct track *track = deployment_track(manager, name);

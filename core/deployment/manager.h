@@ -53,6 +53,10 @@ bool deployment_manager_set_paused(struct deployment_manager *manager, const cha
 bool deployment_manager_rollback(struct deployment_manager *manager, const char *name,
                                  int64_t revision, const struct write_request *request,
                                  write_done *done, void *argument, struct error *error);
+/* Ends the rollout under way: the last complete template is put back. */
+bool deployment_manager_abort(struct deployment_manager *manager, const char *name,
+                              const struct write_request *request, write_done *done, void *argument,
+                              struct error *error);
 bool deployment_manager_delete(struct deployment_manager *manager, const char *name,
                                const struct write_request *request, write_done *done,
                                void *argument, struct error *error);
@@ -70,6 +74,10 @@ const struct revision *deployment_manager_revision(struct deployment_manager *ma
 const struct revision *deployment_manager_next_revision(struct deployment_manager *manager,
                                                         const struct deployment *deployment,
                                                         int64_t after);
+/* The last kept one with a number below `number`; NULL: none. */
+const struct revision *deployment_manager_revision_before(struct deployment_manager *manager,
+                                                          const struct deployment *deployment,
+                                                          int64_t number);
 /* Computed from the same commit as the record. */
 void deployment_manager_status(struct deployment_manager *manager,
                                const struct deployment *deployment, struct deployment_status *out);

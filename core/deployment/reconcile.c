@@ -3,7 +3,6 @@
  * deployment yields nothing. */
 #include "deployment/impl.h"
 #include "base/clock.h"
-#include "base/failpoint.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +40,11 @@ static struct bounds rollout_bounds(const struct deployment *deployment, int64_t
     return bounds;
 }
 
-/* Which of two goes first: unavailable before available, higher slots first, then by id. */
+/* Which of two goes first: unavailable before available, outdated before others, higher slots
+ * first, then by id. */
 struct victim {
     const struct container *container;
-    bool available;
+    bool available, outdated;
 };
 
 static int compare_victims(const void *a, const void *b)
@@ -52,23 +52,27 @@ static int compare_victims(const void *a, const void *b)
     const struct victim *x = a, *y = b;
     if (x->available != y->available)
         return x->available ? 1 : -1;
+    if (x->outdated != y->outdated)
+        return x->outdated ? -1 : 1;
     if (x->container->slot != y->container->slot)
         return x->container->slot > y->container->slot ? -1 : 1;
     return strcmp(x->container->id, y->container->id);
 }
 
-/* Live containers, outdated ones or the others, in the order in which they may go. */
+/* Live containers, all or outdated ones only, in the order in which they may go. */
 static size_t pick_victims(struct deployment_manager *manager, const struct census *census,
-                           bool outdated, struct arena *arena, struct victim **out)
+                           bool outdated_only, struct arena *arena, struct victim **out)
 {
     size_t count = 0;
     struct victim *victims = arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *victims);
     for (int64_t i = 0; i < census->live_count; i++) {
-        if (census_is_outdated(manager, census->deployment, census->live[i]) != outdated)
+        bool outdated = census_is_outdated(manager, census->deployment, census->live[i]);
+        if (outdated_only && !outdated)
             continue;
         victims[count++] = (struct victim){
             .container = census->live[i],
-            .available = census_is_available(manager, census->deployment, census->live[i])};
+            .available = census_is_available(manager, census->deployment, census->live[i]),
+            .outdated = outdated};
     }
     qsort(victims, count, sizeof *victims, compare_victims);
     *out = victims;
@@ -144,12 +148,10 @@ static void stop_surplus(struct deployment_manager *manager, struct txn *txn, st
                          int64_t surplus, struct arena *arena)
 {
     struct victim *victims;
-    size_t count = pick_victims(manager, census, true, arena, &victims);
+    size_t count = pick_victims(manager, census, false, arena, &victims);
     for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
-        (void)stop(manager, txn, census, victims[i].container, "ScaledDown");
-    count = pick_victims(manager, census, false, arena, &victims);
-    for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
-        (void)stop(manager, txn, census, victims[i].container, "ScaledDown");
+        if (!stop(manager, txn, census, victims[i].container, "ScaledDown"))
+            return;
 }
 
 /* Records that hold nothing any more: failed ones of old revisions, lost ones that were replaced.
@@ -169,7 +171,7 @@ static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
         }
         if (container->intent == INTENT_STOP || census_is_live(manager, container))
             continue;
-        bool old = container->revision != deployment->revision;
+        bool old = !deployment_wants(deployment, container);
         if (deployment->deleting ||
             (container->failed && (old || container->slot >= census->desired)))
             (void)stop(manager, txn, census, container,
@@ -256,89 +258,6 @@ static uint64_t scan_pause_ns(const struct census *census)
     return census->counts.current < 1000 ? 0 : (uint64_t)census->counts.current * 5 * NS_PER_US;
 }
 
-/* -- progress, completion, automatic rollback -- */
-
-static void follow_progress(struct deployment_manager *manager, struct track *track,
-                            const struct census *census)
-{
-    const struct deployment *deployment = census->deployment;
-    bool other =
-        track->seen_revision != deployment->revision || track->seen_desired != census->desired;
-    if (other || census->counts.updated_available > track->best_available) {
-        track->best_available = census->counts.updated_available;
-        track->progressed_ns = loop_now_ns(manager->loop);
-        track->progressed_at_ms = loop_wall_ms(manager->loop);
-        track->deadline_passed = false;
-    }
-    track->seen_revision = deployment->revision;
-    track->seen_desired = census->desired;
-    bool waiting = census->counts.updated_available < census->desired ||
-                   census->counts.current != census->counts.updated;
-    if (!waiting) {
-        track->deadline_passed = false;
-        track->settled_desired = census->desired;
-    } else if (!deployment->paused && loop_now_ns(manager->loop) - track->progressed_ns >=
-                                          deployment->rollout.progress_deadline_ns)
-        track->deadline_passed = true;
-}
-
-static void note_complete(struct deployment_manager *manager, struct txn *txn,
-                          const struct census *census)
-{
-    const struct deployment *deployment = census->deployment;
-    char object[96];
-    if (deployment_head(manager, deployment->name) != deployment)
-        return; /* a user's change is on its way: it is not written over */
-    if (census->desired != census->counts.current || census->desired != census->counts.updated ||
-        census->desired != census->counts.available ||
-        deployment->complete_revision == deployment->revision)
-        return;
-    struct deployment edited = deployment_edit(deployment);
-    edited.complete_revision = deployment->revision;
-    txn_put(txn, record_create(&deployment_kind, &edited));
-    snprintf(object, sizeof object, "deployments/%s", deployment->name);
-    txn_event(txn, EVENT_NORMAL, "RolloutComplete", object,
-              "revision %lld is complete: %lld of %lld available", (long long)deployment->revision,
-              (long long)census->counts.available, (long long)census->desired);
-}
-
-/* Puts the last complete template back; true when it did. */
-static bool roll_back(struct deployment_manager *manager, struct track *track, struct txn *txn,
-                      const struct census *census)
-{
-    const struct deployment *deployment = census->deployment;
-    char object[96], cause[48], message[192];
-    if (!track->deadline_passed || !deployment->rollout.auto_rollback || deployment->paused ||
-        !deployment->complete_revision || deployment->complete_revision == deployment->revision ||
-        deployment->rolled_back_in_force ||
-        deployment_head(manager, deployment->name) != deployment)
-        return false;
-    const struct revision *last =
-        deployment_manager_revision(manager, deployment, deployment->complete_revision);
-    if (!last)
-        return false;
-    snprintf(message, sizeof message,
-             "revision %lld made no progress within progressDeadline; revision %lld is put back",
-             (long long)deployment->revision, (long long)last->number);
-    struct rolled_back from = {.revision = deployment->revision,
-                               .reason = census->waiting_reason[0] ? census->waiting_reason
-                                                                   : "ProgressDeadlineExceeded",
-                               .message = message};
-    struct deployment edited = deployment_edit(deployment);
-    edited.template = last->template;
-    edited.rolled_back_in_force = true;
-    edited.rolled_back_from = &from;
-    edited.record.version++;
-    edited.record.updated_at_ms = loop_wall_ms(manager->loop);
-    snprintf(cause, sizeof cause, "automatic rollback to %lld", (long long)last->number);
-    deployment_new_revision(manager, txn, &edited, cause);
-    txn_put(txn, record_create(&deployment_kind, &edited));
-    snprintf(object, sizeof object, "deployments/%s", deployment->name);
-    FAILPOINT(rollback_before);
-    txn_event(txn, EVENT_WARNING, "RolledBack", object, "%s", message);
-    return true;
-}
-
 /* When time alone will change something, look again then; at many containers not too often. */
 static void arm_timer(struct deployment_manager *manager, struct track *track,
                       const struct census *census)
@@ -378,8 +297,9 @@ static void stop_what_may_go(struct deployment_manager *manager, struct track *t
 {
     const struct deployment *deployment = census->deployment;
     struct bounds bounds = rollout_bounds(deployment, census->desired);
-    bool rolling = census->counts.updated < census->counts.current && !deployment->paused;
-    int64_t most = census->desired + (rolling ? bounds.surge : 0);
+    bool mixed = census->counts.updated < census->counts.current;
+    bool rolling = mixed && !deployment->paused;
+    int64_t most = census->desired + (mixed ? bounds.surge : 0); /* paused: it stands still */
     if (census->counts.overdue) {
         census_gather(manager, census, arena);
         stop_overdue(manager, txn, census);
@@ -400,8 +320,8 @@ static void act(struct deployment_manager *manager, struct track *track, struct 
     if (deployment->deleting) {
         census_gather(manager, census, arena);
         delete_all(manager, txn, census);
-    } else if (!roll_back(manager, track, txn, census)) {
-        note_complete(manager, txn, census);
+    } else if (!rollout_roll_back(manager, track, txn, census)) {
+        rollout_note_complete(manager, txn, census);
         if (census->counts.failed || census->counts.orphans)
             stop_leftovers(manager, txn, census);
         /* After a start what serves is not known before the nodes have told: nothing goes yet. */
@@ -436,7 +356,7 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
         return;
     }
     census_take(manager, deployment, track, &census);
-    follow_progress(manager, track, &census);
+    rollout_follow(manager, track, &census);
     arm_timer(manager, track, &census);
     act(manager, track, &census, &arena);
     uint8_t phase = census_phase(&census, track);

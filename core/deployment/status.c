@@ -16,7 +16,7 @@ bool census_is_outdated(struct deployment_manager *manager, const struct deploym
                         const struct container *container)
 {
     const struct node *node = node_registry_find(manager->config.nodes, container->node);
-    return container->revision != deployment->revision || !node || node->draining;
+    return !deployment_wants(deployment, container) || !node || node->draining;
 }
 
 int64_t census_drain_left_ms(struct deployment_manager *manager, const struct container *container)

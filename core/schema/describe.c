@@ -37,8 +37,10 @@ static const char *scalar_schema(const struct field *field)
         return "\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}";
     case FIELD_STRINGS:
         return "\"type\":\"array\",\"items\":{\"type\":\"string\"}";
-    case FIELD_JSON:
-        return "\"type\":\"object\"";
+    case FIELD_JSON: /* one that may be null may be any value */
+        return field->flags & FIELD_NULLABLE
+                   ? "\"type\":[\"object\",\"array\",\"string\",\"number\",\"boolean\"]"
+                   : "\"type\":\"object\"";
     case FIELD_ENUM:
     case FIELD_OBJECT:
     case FIELD_POINTER:

@@ -95,6 +95,39 @@ def test_revisions_are_listed(api, name):
     assert sorted(item["number"] for item in listed) == [1, 2, 3]
 
 
+def test_revisions_say_what_they_changed(api, name):
+    deploy(api, name, env={"A": "1", "B": "2"})
+    api.patch(f"/deployments/{name}", {"image": "app/web:2", "env": {"A": None, "C": "3"}}).check(200)
+    wait_complete(api, name)
+    api.patch(f"/deployments/{name}", {"resources": {"cpu": "10m"}}).check(200)
+    listed = api.items(f"/deployments/{name}/revisions")
+    assert listed[0]["changes"] == []
+    assert listed[1]["changes"] == [
+        {"path": "image", "from": "app/web:1", "to": "app/web:2"},
+        {"path": "env.A", "from": "1", "to": None}, {"path": "env.C", "from": None, "to": "3"}]
+    assert listed[2]["changes"] == [{"path": "resources.cpu", "from": "0", "to": "10m"}]
+    between = api.get(f"/deployments/{name}/diff?from=3&to=1").ok()
+    assert (between["from"], between["to"]) == (3, 1)
+    assert {"path": "image", "from": "app/web:2", "to": "app/web:1"} in between["changes"]
+    latest = api.get(f"/deployments/{name}/diff").ok()
+    assert (latest["from"], latest["to"]) == (2, 3) and len(latest["changes"]) == 1
+    api.get(f"/deployments/{name}/diff?from=9").error(404, "NOT_FOUND")
+    api.get(f"/deployments/{name}/diff?from=x").error(400, "VALIDATION_FAILED")
+    api.get("/deployments/none/diff").error(404, "NOT_FOUND")
+
+
+def test_an_aborted_rollout_leaves_the_old_containers(api, name):
+    deploy(api, name, replicas=3)
+    old = {item["id"] for item in containers(api, name)}
+    api.post(f"/deployments/{name}/abort").error(409, "INVALID_STATE")
+    api.patch(f"/deployments/{name}", NEVER_READY).check(200)
+    eventually(lambda: len(containers(api, name)) == 4, what="the surge")
+    aborted = api.post(f"/deployments/{name}/abort").ok()
+    assert aborted["status"]["revision"] == 3 and aborted["env"] == {}
+    wait_complete(api, name)
+    eventually(lambda: {item["id"] for item in containers(api, name)} == old, what="the old ones")
+
+
 def test_the_history_of_revisions_is_bounded(api, name):
     deploy(api, name, replicas=1, revisionHistory=2)
     for number in range(2, 7):

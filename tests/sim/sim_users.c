@@ -265,8 +265,8 @@ static void change_deployment(uint64_t what)
     struct operation *operation;
     struct write_request request;
     bool accepted = false;
-    static const char *const words[] = {"scale %s",  "restart %s",  "pause %s",
-                                        "resume %s", "rollback %s", "delete %s"};
+    static const char *const words[] = {"scale %s",    "restart %s", "pause %s", "resume %s",
+                                        "rollback %s", "abort %s",   "delete %s"};
     operation = begin(words[what], name);
     request = request_of(operation);
     switch (what) {
@@ -283,7 +283,11 @@ static void change_deployment(uint64_t what)
                                                  operation, &error);
         break;
     case 4:
-        accepted = deployment_manager_rollback(manager, name, 0, &request, done, operation, &error);
+        accepted = deployment_manager_rollback(manager, name, (int64_t)draw(STREAM_USERS, 4),
+                                               &request, done, operation, &error);
+        break;
+    case 5:
+        accepted = deployment_manager_abort(manager, name, &request, done, operation, &error);
         break;
     default:
         accepted = deployment_manager_delete(manager, name, &request, done, operation, &error);
@@ -365,10 +369,12 @@ static void act(uint64_t what)
         change_deployment(2);
     else if (what < 51)
         change_deployment(3);
-    else if (what < 56)
+    else if (what < 54)
         change_deployment(4);
-    else if (what < 61)
+    else if (what < 57)
         change_deployment(5);
+    else if (what < 61)
+        change_deployment(6);
     else if (what < 70)
         change_container(false);
     else if (what < 76)

@@ -196,6 +196,12 @@ static bool ask_rollback(struct request *request, const struct action *action, s
                                        error);
 }
 
+static bool ask_abort(struct request *request, const struct action *action, struct error *error)
+{
+    return deployment_manager_abort(request->parts->deployments, request->params[0], &action->write,
+                                    show_written, request, error);
+}
+
 static bool ask_delete(struct request *request, const struct action *action, struct error *error)
 {
     return deployment_manager_delete(request->parts->deployments, request->params[0],
@@ -227,6 +233,11 @@ static void rollback(struct request *request)
     action_begin(request, &rollback_type, ask_rollback);
 }
 
+static void abort_rollout(struct request *request)
+{
+    action_begin(request, &nothing_type, ask_abort);
+}
+
 static void delete_deployment(struct request *request)
 {
     action_begin(request, &nothing_type, ask_delete);
@@ -238,6 +249,7 @@ static void delete_deployment(struct request *request)
     ROUTE("POST", ONE "/" verb, handler, ROLE_DEPLOYER, .body = (bodies), .takes = (type), SHOWN,  \
           .summary = (text))
 static const char *const why_query[] = {"node", NULL};
+static const char *const diff_query[] = {"from", "to", NULL};
 static const char *const log_query[] = {"follow",   "tail",   "since", "timestamps",
                                         "previous", "format", NULL};
 static const struct route routes[] = {
@@ -257,6 +269,11 @@ static const struct route routes[] = {
     ACTION("pause", pause_rollout, &nothing_type, BODY_OPTIONAL, "Hold its rollout"),
     ACTION("resume", resume, &nothing_type, BODY_OPTIONAL, "Go on with its rollout"),
     ACTION("rollback", rollback, &rollback_type, BODY_OPTIONAL, "Put an earlier template back"),
+    ACTION("abort", abort_rollout, &nothing_type, BODY_OPTIONAL,
+           "End its rollout: the last complete template is put back"),
+    ROUTE("GET", ONE "/diff", deployment_diff, ROLE_VIEWER, .answers = &diff_shown_type,
+          .query = diff_query,
+          .summary = "How two revisions differ; left out: the one in force, the one before"),
     ROUTE("GET", ONE "/revisions", begin_revisions, ROLE_VIEWER, .answers = &revision_shown_type,
           .answers_list = true, .query = list_query, .summary = "Its templates, oldest first"),
     ROUTE("GET", ONE "/containers", begin_containers, ROLE_VIEWER, .answers = &container_shown_type,

@@ -27,7 +27,7 @@ extern const char *const list_query[]; /* LIST_QUERY alone */
 /* -- what is shown: the declared object and what is computed, for writing and OpenAPI -- */
 
 extern const struct type deployment_shown_type, container_shown_type, node_shown_type,
-    service_shown_type, event_shown_type, revision_shown_type, endpoint_shown_type;
+    service_shown_type, event_shown_type, revision_shown_type, diff_shown_type, endpoint_shown_type;
 extern const struct shown_kind shown_revisions;
 extern const char *const container_state_words[], *const node_state_words[];
 uint8_t container_soft_state(const void *soft); /* of shown_containers: enum container_state */
@@ -115,7 +115,8 @@ bool verdicts_write(struct scheduler *scheduler, const struct schedule_ask *ask,
 
 /* -- handlers in files of their own -- */
 
-request_step container_logs, deployment_logs, container_placement, deployment_why, list_problems;
+request_step container_logs, deployment_logs, deployment_diff, container_placement, deployment_why,
+    list_problems;
 extern const struct type problem_type;
 extern const char why_schema[];
 

@@ -154,7 +154,7 @@ Test(show, its_revisions)
     expect_shown("/deployments/web/revisions",
                  "{\"items\":[{\"number\":1,\"deployment\":\"web\",\"inForce\":true,"
                  "\"cause\":\"created\",\"image\":\"nginx:1.27\",\"imageDigest\":null,"
-                 "\"createdAt\":\"T\",\"template\":{" TEMPLATE "}}]}");
+                 "\"createdAt\":\"T\",\"template\":{" TEMPLATE "},\"changes\":[]}]}");
 }
 
 Test(show, a_container_that_was_restarted)

@@ -249,6 +249,21 @@ Test(deployment_commands, a_rollback_is_the_old_content_with_a_new_number)
     cr_assert_str_eq(rig_find("web")->template.image, "app:3", "the one before 4");
 }
 
+Test(deployment_commands, what_an_image_resolved_to_stays_with_what_is_put_back)
+{
+    char template_id[64];
+    complete(rig_deployment("web", "app:1", 1));
+    snprintf(template_id, sizeof template_id, "%s/1", rig_find("web")->record.uid);
+    const struct reported_image image = {template_id, "app@sha256:aa", "sha256:aa"};
+    const struct report report = {.images = {&image, 1}};
+    deployment_manager_report(manager(), "node-1", &report);
+    complete(rig_deployment("web", "app:2", 1));
+    cr_assert_eq(roll_back(1), ERROR_NONE);
+    const struct revision *back = deployment_manager_revision(manager(), rig_find("web"), 3);
+    cr_assert_str_eq(back->image_pinned, "app@sha256:aa", "the tag may mean another one by now");
+    cr_assert_str_eq(back->image_digest, "sha256:aa");
+}
+
 Test(deployment_commands, a_restart_is_the_same_content_with_a_new_number)
 {
     complete(rig_deployment("web", "app:1", 2));

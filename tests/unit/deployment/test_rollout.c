@@ -205,8 +205,6 @@ Test(rollout, a_change_in_the_middle_replaces_it)
     cr_assert_eq(rig_count("web"), 3);
 }
 
-/* -- pause -- */
-
 static void set_paused(bool paused)
 {
     cr_assert_eq(
@@ -214,6 +212,94 @@ static void set_paused(bool paused)
                                                  &rig_request, rig_done, NULL, &rig.error)),
         ERROR_NONE);
 }
+
+Test(rollout, that_is_paused_loses_no_replica_that_serves)
+{
+    complete(impatient("app:1", 3));
+    spoil("app:2");
+    rig_write(impatient("app:2", 3));
+    rig_run_ms(500);
+    set_paused(true);
+    rig_run_ms(5000);
+    cr_assert_eq(rig_status("web").available, 3);
+    rig_scale("web", 2);
+    rig_run_ms(5000);
+    cr_assert_eq(rig_status("web").available, 3, "what serves nobody went first");
+}
+
+/* -- going back keeps what is there -- */
+
+static void expect_the_same_containers(const char *const ids[3])
+{
+    for (int i = 0; i < 3; i++)
+        cr_expect_not_null(container_manager_find(rig.server->containers, ids[i]), "%s", ids[i]);
+}
+
+static void note_containers(const char *ids[3])
+{
+    const struct container *container = NULL;
+    for (int i = 0; i < 3; i++) {
+        container = container_manager_next(rig.server->containers, "web", container);
+        ids[i] = arena_strdup(&rig.arena, container->id);
+    }
+}
+
+static enum error_code abort_rollout(void)
+{
+    return rig_answer(deployment_manager_abort(rig.server->deployments, "web", &rig_request,
+                                               rig_done, NULL, &rig.error));
+}
+
+Test(rollout, going_back_keeps_the_containers_of_that_content)
+{
+    const char *ids[3];
+    complete(impatient("app:1", 3));
+    note_containers(ids);
+    for (int round = 0; round < 2; round++) { /* also what a rollback put back before */
+        spoil("app:2");
+        rig_write(impatient("app:2", 3));
+        rig_run_ms(30000);
+        expect_phase(PHASE_ROLLED_BACK);
+        cr_assert_eq(rig_status("web").updated, 3);
+        cr_assert_eq(rig_count("web"), 3);
+        expect_the_same_containers(ids);
+    }
+    spoil(NULL);
+    complete(impatient("app:3", 3));
+    cr_assert_null(container_manager_find(rig.server->containers, ids[0]));
+}
+
+Test(rollout, that_is_aborted_goes_and_leaves_the_old_ones)
+{
+    const char *ids[3];
+    cr_expect_eq(abort_rollout(), ERROR_NOT_FOUND);
+    complete(impatient("app:1", 3));
+    note_containers(ids);
+    cr_expect_eq(abort_rollout(), ERROR_INVALID_STATE, "no rollout is under way");
+    spoil("app:2");
+    rig_write(impatient("app:2", 3));
+    set_paused(true);
+    rig_run_ms(500);
+    uint64_t version = rig_find("web")->record.version;
+    cr_assert_eq(abort_rollout(), ERROR_NONE, "%s", rig.error.message);
+    cr_assert_eq(rig_find("web")->record.version, version + 1);
+    rig_run_ms(3000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_str_eq(rig_find("web")->template.image, "app:1");
+    cr_assert_eq(rig_find("web")->revision, 3);
+    cr_assert_eq(rig_count("web"), 3);
+    expect_the_same_containers(ids);
+    cr_assert_not_null(rig_event("RolloutAborted"));
+}
+
+Test(rollout, that_has_nothing_to_go_back_to_is_not_aborted)
+{
+    spoil("app:1");
+    rig_write(impatient("app:1", 1));
+    cr_expect_eq(abort_rollout(), ERROR_INVALID_STATE);
+}
+
+/* -- pause -- */
 
 Test(rollout, stands_still_while_it_is_paused_and_goes_on_when_it_is_resumed)
 {
