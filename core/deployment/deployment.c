@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char *const mode_words[] = {"replicated", "global", NULL};
-static const char *const strategy_words[] = {"rolling", NULL};
+static const char *const strategy_words[] = {"rolling", "recreate", NULL};
 static const char *const op_words[] = {"in", "notIn", "exists", "notExists", "gt", "lt", NULL};
 static const char *const phase_words[] = {"deleting", "paused",      "rolling-back",
                                           "complete", "rolled-back", "degraded",

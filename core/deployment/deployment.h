@@ -6,7 +6,7 @@
 #include "store/record.h"
 
 enum deployment_mode { MODE_REPLICATED = 1, MODE_GLOBAL };
-enum rollout_strategy { STRATEGY_ROLLING = 1 };
+enum rollout_strategy { STRATEGY_ROLLING = 1, STRATEGY_RECREATE };
 enum constraint_op {
     CONSTRAINT_IN = 1,
     CONSTRAINT_NOT_IN,

@@ -37,6 +37,8 @@ struct track {
     bool again;            /* something changed meanwhile */
     bool unplaced;         /* the last pass found no room; waits for capacity */
     bool any_change_helps; /* then: not only room on a node that passes the filters */
+    bool stop_first;       /* no place for the next one but those of old ones */
+    bool waits_for_port;   /* unplaced, and one that is stopping holds its host port */
     bool listed_unplaced, waits_for_pass;
     struct track *next_unplaced, *next_for_pass;
     char why[256]; /* then: the refusals */
@@ -92,11 +94,21 @@ struct deployment_manager {
 /* More of one kind are told by one event. What one transaction does at most, so that neither
  * making nor committing it takes long. */
 enum { SINGLE_EVENTS = 10, CHANGES_AT_ONCE = 128 };
+/* What may be done now: strategy.c. */
+struct bounds {
+    int64_t surge;       /* so many more than desired */
+    int64_t unavailable; /* so many fewer available than desired */
+    int64_t draining;    /* so many on their way out */
+    int64_t updated;     /* so many are made of what is in force */
+    int64_t outdated;    /* so many of the others stay */
+    bool may_make;
+};
 /* What is asked for and what is there, as of now. */
 struct census {
     const struct deployment *deployment;
     int64_t desired;
     struct counts counts;
+    struct bounds bounds;
     const struct container **live; /* current ones; census_gather */
     int64_t live_count;
     int64_t active; /* available and published everywhere; likewise */
@@ -133,6 +145,13 @@ bool census_is_live(struct deployment_manager *manager, const struct container *
 int64_t deployment_missing(const struct census *census);
 uint8_t census_phase(const struct census *census, const struct track *track);
 
+/* strategy.c */
+struct bounds strategy_bounds(struct deployment_manager *manager, const struct track *track,
+                              const struct census *census);
+/* A pass found no room because of host ports. The one that an old replica holds; 0: none does. */
+int64_t strategy_port_of_old(struct deployment_manager *manager,
+                             const struct deployment *deployment);
+
 /* rollout.c */
 void rollout_follow(struct deployment_manager *manager, struct track *track,
                     const struct census *census);
@@ -168,6 +187,8 @@ void deployment_new_revision(struct deployment_manager *manager, struct txn *txn
 void deployment_put_back(struct deployment_manager *manager, struct txn *txn,
                          struct deployment *edited, const struct revision *target,
                          const char *cause);
+/* For `count` more of what is in force; borrows from the record. */
+struct schedule_ask deployment_ask(const struct deployment *deployment, uint32_t count);
 /* May it run on that node, by everything but room? */
 bool deployment_node_eligible(struct deployment_manager *manager,
                               const struct deployment *deployment, const struct node *node);

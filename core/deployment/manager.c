@@ -370,11 +370,7 @@ void deployment_set_unplaced(struct deployment_manager *manager, struct track *t
 static bool may_fit(struct deployment_manager *manager, const struct track *track,
                     const struct deployment *deployment, const char *node)
 {
-    const struct schedule_ask ask = {.deployment = deployment->name,
-                                     .deployment_uid = deployment->record.uid,
-                                     .placement = &deployment->placement,
-                                     .template = &deployment->template,
-                                     .count = 1};
+    const struct schedule_ask ask = deployment_ask(deployment, 1);
     return track->any_change_helps ||
            scheduler_still_fits(manager->config.scheduler, &ask, node, &(struct list){0});
 }

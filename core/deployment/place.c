@@ -10,6 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct schedule_ask deployment_ask(const struct deployment *deployment, uint32_t count)
+{
+    return (struct schedule_ask){.deployment = deployment->name,
+                                 .deployment_uid = deployment->record.uid,
+                                 .placement = &deployment->placement,
+                                 .template = &deployment->template,
+                                 .count = count};
+}
+
 struct placing {
     struct deployment_manager *manager; /* NULL: it is gone */
     struct placing *next;
@@ -157,10 +166,36 @@ static void make_container(struct deployment_manager *manager, struct txn *txn,
               placement->node, (long long)deployment->revision);
 }
 
+/* No room, because of a host port of our own: it comes free by itself, or an old one must go first.
+ * True when that is all that is to be said. */
+static bool wait_for_port(struct deployment_manager *manager, struct track *track, struct txn *txn,
+                          const struct deployment *deployment,
+                          const struct schedule_placement *placement)
+{
+    char object[96];
+    int64_t port = placement->refused[FILTER_PORTS] ? strategy_port_of_old(manager, deployment) : 0;
+    track->waits_for_port = port && track->counts.stopping;
+    if (track->waits_for_port)
+        deployment_set_unplaced(manager, track, false);
+    if (!port || track->waits_for_port || track->stop_first || deployment->paused)
+        return track->waits_for_port;
+    track->stop_first = true;
+    snprintf(object, sizeof object, "deployments/%s", track->name);
+    txn_event(
+        txn, EVENT_NORMAL, "StopFirst", object,
+        "revision %lld: host port %lld is free on no other node, so an old replica goes before "
+        "its successor is started",
+        (long long)deployment->revision, (long long)port);
+    return true;
+}
+
 static void note_unplaced(struct deployment_manager *manager, struct track *track, struct txn *txn,
+                          const struct deployment *deployment,
                           const struct schedule_placement *placement)
 {
     char why[sizeof track->why], object[96];
+    if (wait_for_port(manager, track, txn, deployment, placement))
+        return;
     uint32_t nodes = (uint32_t)state_count(manager->state, KIND_NODE);
     schedule_refusals_text(placement, nodes, why, sizeof why);
     deployment_set_unplaced(manager, track, placement->refused[FILTER_PLUGIN] != 0);
@@ -212,11 +247,7 @@ static bool make_some(struct placing *placing, struct txn *txn, struct submitted
 {
     struct deployment_manager *manager = placing->manager;
     const struct schedule_plan *plan = placing->plan;
-    const struct schedule_ask ask = {.deployment = deployment->name,
-                                     .deployment_uid = deployment->record.uid,
-                                     .placement = &deployment->placement,
-                                     .template = &deployment->template,
-                                     .count = 1};
+    const struct schedule_ask ask = deployment_ask(deployment, 1);
     struct census census;
     census_take(manager, deployment, track, &census); /* the world may have moved */
     int64_t most = deployment_missing(&census) - placing->pending;
@@ -224,7 +255,7 @@ static bool make_some(struct placing *placing, struct txn *txn, struct submitted
            submitted->share_count < most) {
         const struct schedule_placement *placement = &plan->placements[placing->at++];
         if (!placement->node) { /* nor do those behind it */
-            note_unplaced(manager, track, txn, placement);
+            note_unplaced(manager, track, txn, deployment, placement);
             placing->at = plan->count;
             break;
         }
@@ -407,14 +438,9 @@ void deployment_place(struct deployment_manager *manager, struct track *track,
         return;
     }
     struct placing *placing = make_placing(manager, deployment);
-    struct schedule_ask ask = {.deployment = deployment->name,
-                               .deployment_uid = deployment->record.uid,
-                               .placement = &deployment->placement,
-                               .template = &deployment->template,
-                               .count = count,
-                               .seed = hash_text(deployment->record.uid) ^
-                                       (uint64_t)deployment->revision,
-                               .only_node = only_node};
+    struct schedule_ask ask = deployment_ask(deployment, count);
+    ask.seed = hash_text(deployment->record.uid) ^ (uint64_t)deployment->revision;
+    ask.only_node = only_node;
     track->busy = true;
     if (!BUGGIFY("no-scheduler") &&
         scheduler_place(manager->config.scheduler, &ask, placed, placing, &error))

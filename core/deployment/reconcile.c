@@ -8,38 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct bounds {
-    int64_t surge, unavailable, draining;
-};
-
-/* A fixed host port can be held by one container of a node only, so an old one must go first. */
-static bool must_stop_first(const struct deployment *deployment)
-{
-    const struct list *ports = &deployment->template.ports;
-    for (uint32_t i = 0; i < ports->count; i++)
-        if (LIST_AT(*ports, struct container_port, i)->host_port != NUMBER_NULL)
-            return true;
-    return false;
-}
-
-static struct bounds rollout_bounds(const struct deployment *deployment, int64_t desired)
-{
-    const struct rollout *rollout = &deployment->rollout;
-    struct bounds bounds = {.surge = amount_of(rollout->max_surge, desired, true),
-                            .unavailable = amount_of(rollout->max_unavailable, desired, false),
-                            .draining = amount_of(rollout->max_draining, desired, true)};
-    if (must_stop_first(deployment)) {
-        bounds.surge = 0;
-        if (!bounds.unavailable)
-            bounds.unavailable = 1;
-    }
-    if (!bounds.surge && !bounds.unavailable)
-        bounds.unavailable = 1;
-    if (bounds.draining < 1)
-        bounds.draining = 1;
-    return bounds;
-}
-
 /* Which of two goes first: unavailable before available, outdated before others, higher slots
  * first, then by id. */
 struct victim {
@@ -111,13 +79,16 @@ static void tell_stopped(struct txn *txn, const struct census *census)
 
 /* Old ones go as far as enough others are available, in waves of maxDraining. */
 static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
-                          struct census *census, const struct bounds *bounds, struct arena *arena)
+                          struct census *census, struct arena *arena)
 {
+    const struct bounds *bounds = &census->bounds;
     struct container_manager *containers = manager->config.containers;
     struct victim *victims;
     size_t count = pick_victims(manager, census, true, arena, &victims);
     int64_t spare = census->active - (census->desired - bounds->unavailable);
     int64_t room = bounds->draining - census->counts.stopping;
+    if (room > (int64_t)count - bounds->outdated)
+        room = (int64_t)count - bounds->outdated;
     bool full = census->counts.current >= census->desired + bounds->surge;
     for (size_t i = 0; i < count && room > 0; i++) {
         /* One that serves nobody goes once its place is taken, or to make one. After a start of
@@ -149,9 +120,14 @@ static void stop_surplus(struct deployment_manager *manager, struct txn *txn, st
 {
     struct victim *victims;
     size_t count = pick_victims(manager, census, false, arena, &victims);
-    for (size_t i = 0; i < count && surplus > 0; i++, surplus--)
+    int64_t old = census->counts.current - census->counts.updated;
+    for (size_t i = 0; i < count && surplus > 0; i++) {
+        if (victims[i].outdated && old-- <= census->bounds.outdated)
+            continue;
+        surplus--;
         if (!stop(manager, txn, census, victims[i].container, "ScaledDown"))
             return;
+    }
 }
 
 /* Records that hold nothing any more: failed ones of old revisions, lost ones that were replaced.
@@ -203,11 +179,17 @@ static void delete_all(struct deployment_manager *manager, struct txn *txn, stru
 /* How many may be made now. Failed ones hold their slots: their policy makes no other. */
 int64_t deployment_missing(const struct census *census)
 {
-    struct bounds bounds = rollout_bounds(census->deployment, census->desired);
-    int64_t wanted = census->desired - census->counts.updated - census->counts.failed;
-    int64_t room = census->desired + bounds.surge - census->counts.current;
-    if (census->deployment->paused || census->counts.current == census->counts.updated)
-        room = census->desired - census->counts.current - census->counts.failed;
+    const struct bounds *bounds = &census->bounds;
+    const struct counts *counts = &census->counts;
+    int64_t short_of = census->desired - counts->current - counts->failed;
+    int64_t wanted = bounds->updated - counts->updated - counts->failed;
+    int64_t room = census->desired + bounds->surge - counts->current;
+    if (!bounds->may_make)
+        return 0;
+    if (census->deployment->paused || counts->current == counts->updated)
+        room = short_of;
+    if (wanted < short_of) /* what is lost meanwhile is made anew, if of the next revision */
+        wanted = short_of;
     return wanted < room ? wanted : room;
 }
 
@@ -216,11 +198,13 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The first eligible node without a container of the revision in force. */
+/* The first eligible node without a container of what is in force, with room for one if any has. */
 static const char *node_without(struct deployment_manager *manager, struct census *census,
                                 struct arena *arena)
 {
+    const struct schedule_ask ask = deployment_ask(census->deployment, 1);
     const struct node *node = NULL;
+    const char *first = NULL;
     size_t count = 0;
     census_gather(manager, census, arena);
     const char **having = arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *having);
@@ -228,12 +212,16 @@ static const char *node_without(struct deployment_manager *manager, struct censu
         if (!census_is_outdated(manager, census->deployment, census->live[i]))
             having[count++] = census->live[i]->node;
     qsort(having, count, sizeof *having, compare_names);
-    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL)))
-        if (!bsearch(&node->name, having, count, sizeof *having, compare_names) &&
-            node_registry_status(manager->config.nodes, node->name)->state == NODE_READY &&
-            deployment_node_eligible(manager, census->deployment, node))
+    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL))) {
+        if (bsearch(&node->name, having, count, sizeof *having, compare_names) ||
+            node_registry_status(manager->config.nodes, node->name)->state != NODE_READY ||
+            !deployment_node_eligible(manager, census->deployment, node))
+            continue;
+        if (scheduler_still_fits(manager->config.scheduler, &ask, node->name, &(struct list){0}))
             return node->name;
-    return NULL;
+        first = first ? first : node->name;
+    }
+    return first;
 }
 
 static void make_missing(struct deployment_manager *manager, struct track *track,
@@ -296,10 +284,10 @@ static void stop_what_may_go(struct deployment_manager *manager, struct track *t
                              struct txn *txn, struct census *census, struct arena *arena)
 {
     const struct deployment *deployment = census->deployment;
-    struct bounds bounds = rollout_bounds(deployment, census->desired);
     bool mixed = census->counts.updated < census->counts.current;
     bool rolling = mixed && !deployment->paused;
-    int64_t most = census->desired + (mixed ? bounds.surge : 0); /* paused: it stands still */
+    int64_t most =
+        census->desired + (mixed ? census->bounds.surge : 0); /* paused: it stands still */
     if (census->counts.overdue) {
         census_gather(manager, census, arena);
         stop_overdue(manager, txn, census);
@@ -308,7 +296,7 @@ static void stop_what_may_go(struct deployment_manager *manager, struct track *t
         stop_surplus(manager, txn, census, census->counts.current - most, arena);
     } else if (rolling && may_scan(manager, track, census)) {
         census_gather(manager, census, arena);
-        stop_outdated(manager, txn, census, &bounds, arena);
+        stop_outdated(manager, txn, census, arena);
     }
 }
 

@@ -17,6 +17,8 @@ void rollout_follow(struct deployment_manager *manager, struct track *track,
         track->progressed_at_ms = loop_wall_ms(manager->loop);
         track->deadline_passed = false;
     }
+    if (track->seen_revision != deployment->revision)
+        track->stop_first = false;
     track->seen_revision = deployment->revision;
     track->seen_desired = census->desired;
     bool waiting = census->counts.updated_available < census->desired ||

@@ -39,11 +39,7 @@ bool deployment_node_eligible(struct deployment_manager *manager,
                               const struct deployment *deployment, const struct node *node)
 {
     struct filter_verdict verdicts[FILTER_COUNT];
-    struct schedule_ask ask = {.deployment = deployment->name,
-                               .deployment_uid = deployment->record.uid,
-                               .placement = &deployment->placement,
-                               .template = &deployment->template,
-                               .count = 1};
+    const struct schedule_ask ask = deployment_ask(deployment, 1);
     size_t count = scheduler_explain(manager->config.scheduler, &ask, node->name, verdicts);
     for (size_t i = 0; i < count; i++)
         if ((verdicts[i].filter == FILTER_SCHEDULABLE || verdicts[i].filter == FILTER_CONSTRAINTS ||
@@ -114,6 +110,7 @@ void census_take(struct deployment_manager *manager, const struct deployment *de
                            .counts = track->counts};
     if (deployment->record.seq > out->counts.seq)
         out->counts.seq = deployment->record.seq;
+    out->bounds = strategy_bounds(manager, track, out);
     if (out->counts.waiting)
         take_words(manager, track, out);
 }
@@ -140,7 +137,7 @@ uint8_t census_phase(const struct census *census, const struct track *track)
                 track->seen_desired == census->desired;
     if (fell || late)
         return PHASE_DEGRADED;
-    if (track->unplaced ||
+    if ((track->unplaced && !track->waits_for_port) ||
         (census->counts.pulling_failed &&
          census->counts.pulling_failed >= census->counts.current - census->counts.available))
         return PHASE_PENDING;
@@ -157,13 +154,21 @@ static void set_words(const struct census *census, const struct track *track,
                  (long long)census->counts.stopping);
         return;
     }
-    if (track->unplaced) {
+    if (track->unplaced && track->waits_for_port) {
+        snprintf(out->reason, sizeof out->reason, "%s", track->stop_first ? "StopFirst" : "");
+        snprintf(out->message, sizeof out->message,
+                 "the next replica waits for the host port of one that is stopping");
+    } else if (track->unplaced) {
         snprintf(out->reason, sizeof out->reason, "Unschedulable");
         snprintf(out->message, sizeof out->message, "no node takes the next replica: %s",
                  track->why);
     } else if (census->waiting_reason[0]) {
         snprintf(out->reason, sizeof out->reason, "%s", census->waiting_reason);
         snprintf(out->message, sizeof out->message, "%s", census->waiting_message);
+    } else if (track->stop_first && census->counts.current - census->counts.updated > 0) {
+        snprintf(out->reason, sizeof out->reason, "StopFirst");
+        snprintf(out->message, sizeof out->message,
+                 "old replicas go first: no other node takes the next one, by its host port");
     } else if (track->deadline_passed) {
         snprintf(out->reason, sizeof out->reason, "ProgressDeadlineExceeded");
         snprintf(out->message, sizeof out->message,

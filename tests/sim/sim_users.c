@@ -189,6 +189,7 @@ static void draw_rollout(struct rollout *rollout, bool last)
     rollout->max_draining.percent = false;
     rollout->min_ready_ns = draw(STREAM_USERS, 3) ? 0 : NS_PER_SECOND * draw(STREAM_USERS, 4);
     rollout->progress_deadline_ns = NS_PER_SECOND * draw_between(STREAM_USERS, 30, 120);
+    rollout->strategy = draw(STREAM_USERS, 5) ? STRATEGY_ROLLING : STRATEGY_RECREATE;
     rollout->auto_rollback = !last && draw(STREAM_USERS, 10) < 7;
 }
 

@@ -128,7 +128,9 @@ static void put_deployment(const struct deployment *deployment)
     seen->revision = deployment->revision;
     seen->last_revision = deployment->last_revision;
     seen->surge = deployment->rollout.max_surge;
-    seen->unavailable = deployment->rollout.max_unavailable;
+    seen->unavailable = deployment->rollout.strategy == STRATEGY_RECREATE
+                            ? (struct amount){100, true}
+                            : deployment->rollout.max_unavailable;
     seen->deleting = deployment->deleting;
     seen->paused = deployment->paused;
     seen->global = deployment->mode == MODE_GLOBAL;

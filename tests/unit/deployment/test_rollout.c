@@ -90,6 +90,120 @@ Test(rollout, with_a_fixed_host_port_the_old_one_goes_first)
     expect_phase(PHASE_COMPLETE);
 }
 
+static struct deployment *with_host_port(const char *image, int64_t replicas, int64_t host_port)
+{
+    struct deployment *wanted = rig_deployment("web", image, replicas);
+    ((struct container_port *)wanted->template.ports.items)->host_port = host_port;
+    return wanted;
+}
+
+Test(rollout, with_a_fixed_host_port_and_a_node_to_spare_the_new_one_comes_first)
+{
+    rig_add_node("node-3", 8000, "c");
+    complete(with_host_port("app:1", 2, 8080));
+    rig_write(with_host_port("app:2", 2, 8080));
+    for (int ms = 0; ms < 10000; ms++) {
+        rig_run_ms(1);
+        cr_assert_geq(rig_status("web").available, 2);
+    }
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_null(rig_event("StopFirst"));
+}
+
+Test(rollout, that_must_stop_first_says_so)
+{
+    complete(with_host_port("app:1", 2, 8080));
+    rig.nodes[0].drains_nothing = rig.nodes[1].drains_nothing = true;
+    rig_write_service(rig_service("web", "web", "127.0.0.1:8080"));
+    rig_run_ms(100);
+    rig_write(with_host_port("app:2", 2, 8080));
+    rig_run_ms(500);
+    cr_assert_str_eq(rig_status("web").reason, "StopFirst");
+    cr_assert_eq(rig_status("web").stopping, 1);
+    const struct event *event = rig_event("StopFirst");
+    cr_assert_not_null(event);
+    cr_assert_not_null(strstr(event->message, "host port 8080"), "%s", event->message);
+    rig.nodes[0].drains_nothing = rig.nodes[1].drains_nothing = false;
+    rig_run_ms(60000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_str_eq(rig_status("web").reason, "");
+}
+
+Test(rollout, whose_host_port_a_stranger_holds_stops_nothing)
+{
+    struct deployment *other = with_host_port("app:1", 2, 8080);
+    other->name = "other";
+    rig_write(other);
+    rig_run_ms(1000);
+    complete(rig_deployment("web", "app:1", 2));
+    rig_write(with_host_port("app:2", 2, 8080));
+    rig_run_ms(5000);
+    expect_phase(PHASE_PENDING);
+    cr_assert_eq(rig_status("web").available, 2);
+}
+
+Test(rollout, of_a_global_deployment_with_a_fixed_host_port_goes_node_by_node)
+{
+    struct deployment *wanted = with_host_port("app:1", 1, 8080);
+    wanted->mode = MODE_GLOBAL;
+    rig_add_node("node-3", 8000, "c");
+    complete(wanted);
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    for (int ms = 0; ms < 10000; ms++) {
+        rig_run_ms(1);
+        cr_assert_geq(rig_status("web").available, 2);
+    }
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_status("web").updated, 3);
+}
+
+static bool exists_of(int64_t revision)
+{
+    const struct container *container = NULL;
+    while ((container = container_manager_next(rig.server->containers, "web", container)))
+        if (container->revision == revision)
+            return true;
+    return false;
+}
+
+Test(rollout, by_recreating_starts_none_before_the_last_old_one_is_gone)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 6);
+    int64_t most_stopping = 0;
+    wanted->rollout.strategy = STRATEGY_RECREATE;
+    complete(wanted);
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    for (int ms = 0; ms < 5000; ms++) {
+        rig_run_ms(1);
+        cr_assert(!exists_of(1) || !exists_of(2), "never both");
+        int64_t stopping = rig_status("web").stopping;
+        most_stopping = stopping > most_stopping ? stopping : most_stopping;
+    }
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(most_stopping, 6, "all at once");
+    rig_scale("web", 3);
+    rig_run_ms(1000);
+    rig_scale("web", 5);
+    rig_run_ms(1000);
+    expect_phase(PHASE_COMPLETE);
+}
+
+Test(rollout, by_recreating_does_not_wait_for_what_a_lost_node_had)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 4);
+    wanted->rollout.strategy = STRATEGY_RECREATE;
+    complete(wanted);
+    rig.nodes[0].silent = true;
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    rig_run_ms(5000);
+    cr_assert(!exists_of(2), "silent is not gone");
+    rig_run_ms(25000);
+    cr_assert_eq(rig_status("web").available, 4);
+}
+
 Test(rollout, no_more_drain_at_once_than_max_draining)
 {
     struct deployment *wanted = rig_deployment("web", "app:1", 8);
