@@ -374,7 +374,7 @@ static bool check_signal(const void *value, char *message, size_t bytes)
 static const struct field template_fields[] = {
     {.name = "image",
      .kind = FIELD_STRING,
-     .flags = FIELD_REQUIRED,
+     .flags = FIELD_REQUIRED | FIELD_NEEDED,
      .offset = AT(image),
      .min = 1,
      .max = 512,

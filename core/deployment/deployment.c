@@ -174,7 +174,7 @@ static bool check_deployment(const void *value, char *message, size_t bytes)
 static const struct field deployment_fields[] = {
     {.name = "name",
      .kind = FIELD_STRING,
-     .flags = FIELD_REQUIRED,
+     .flags = FIELD_REQUIRED | FIELD_NEEDED,
      .offset = AT(name),
      .check = schema_check_name,
      .doc = "Unique among deployments."},
@@ -308,7 +308,11 @@ const struct type deployment_status_type = {.name = "DeploymentStatus",
 #define AT(member) offsetof(struct revision, member)
 static const struct field revision_fields[] = {
     {.name = "revision", .kind = FIELD_INT, .offset = AT(number), .doc = "1, 2, 3, never reused."},
-    {.name = "deployment", .kind = FIELD_STRING, .offset = AT(deployment), .doc = "Of which."},
+    {.name = "deployment",
+     .kind = FIELD_STRING,
+     .flags = FIELD_NEEDED,
+     .offset = AT(deployment),
+     .doc = "Of which."},
     {.name = "deploymentUid",
      .kind = FIELD_STRING,
      .flags = FIELD_INTERNAL,
@@ -368,6 +372,7 @@ static int revision_compare(const struct record *a, const struct record *b)
 const struct record_kind deployment_kind = {.id = KIND_DEPLOYMENT,
                                             .name = "deployments",
                                             .prefix = "deployment/",
+                                            .has_uid = true,
                                             .type = &deployment_type,
                                             .key = deployment_key,
                                             .compare = deployment_compare};

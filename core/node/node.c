@@ -41,7 +41,7 @@ static const struct type runtime_type = {.name = "NodeRuntime",
 static const struct field node_fields[] = {
     {.name = "name",
      .kind = FIELD_STRING,
-     .flags = FIELD_READ_ONLY,
+     .flags = FIELD_READ_ONLY | FIELD_NEEDED,
      .offset = AT(name),
      .doc = "The hostname up to its first dot, unless set."},
     {.name = "address",
@@ -109,6 +109,7 @@ static int node_compare(const struct record *a, const struct record *b)
 const struct record_kind node_kind = {.id = KIND_NODE,
                                       .name = "nodes",
                                       .prefix = "node/",
+                                      .has_uid = true,
                                       .type = &node_type,
                                       .key = node_key,
                                       .compare = node_compare};

@@ -27,7 +27,7 @@ static inline const struct field *field_find(const struct type *type, const char
                 *base = inner;
                 return found;
             }
-        } else if (field->name[0] == name[0] && strncmp(field->name, name, length) == 0 &&
+        } else if (length && field->name[0] == name[0] && strncmp(field->name, name, length) == 0 &&
                    !field->name[length]) {
             return field;
         }

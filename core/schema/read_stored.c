@@ -12,6 +12,7 @@ struct reader {
     const char *at, *end;
     struct arena *arena;
     const char *fault;
+    const struct field *missing;
     int depth;
 };
 enum { READER_DEPTH = 64 };
@@ -457,14 +458,34 @@ static void fill_defaults(struct reader *reader, const struct type *type, const 
             fill_defaults(reader, field->object, seen, field_at(out, field));
         else if (!was_seen(seen, field))
             field_default(field, reader->arena, out);
+        if (field->flags & FIELD_NEEDED && !*(const char *const *)field_in(out, field)) {
+            reader->missing = field;
+            fail(reader, "a member is missing");
+            return;
+        }
     }
+}
+
+/* A member's name where it stands; only one that needs decoding is copied. */
+static const char *read_name(struct reader *reader, size_t *length)
+{
+    if (!peek(reader, '"'))
+        return read_string(reader, length);
+    const char *name = reader->at + 1, *p = name;
+    while (p < reader->end && *p != '"' && *p != '\\' && *p >= 0x20)
+        p++;
+    if (p == reader->end || *p != '"')
+        return read_string(reader, length);
+    *length = (size_t)(p - name);
+    reader->at = p + 1;
+    return name;
 }
 
 static bool read_member(struct reader *reader, const struct type *type, struct seen *seen,
                         void *out)
 {
     size_t length = 0, base = 0;
-    char *name = read_string(reader, &length);
+    const char *name = read_name(reader, &length);
     if (!name || !take(reader, ':'))
         return fail(reader, "a malformed object");
     const struct field *field = field_find(type, name, length, &base);
@@ -492,7 +513,7 @@ static bool read_object(struct reader *reader, const struct type *type, void *ou
     }
     reader->depth--;
     fill_defaults(reader, type, &seen, out);
-    return true;
+    return !reader->fault;
 }
 
 bool schema_read_stored(const struct type *type, const char *json, size_t length,
@@ -505,6 +526,9 @@ bool schema_read_stored(const struct type *type, const char *json, size_t length
             return true;
         fail(&reader, "something follows the object");
     }
+    if (reader.missing)
+        return error_set(error, ERROR_IO, "%s: \"%s\" is missing", type->name,
+                         reader.missing->name);
     return error_set(error, ERROR_IO, "%s: %s at byte %zu", type->name, reader.fault,
                      (size_t)(reader.at - json));
 }

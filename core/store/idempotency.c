@@ -4,10 +4,10 @@
 
 #define AT(member) offsetof(struct idempotency_record, member)
 static const struct field fields[] = {
-    {.name = "key", .kind = FIELD_STRING, .offset = AT(key)},
+    {.name = "key", .kind = FIELD_STRING, .flags = FIELD_NEEDED, .offset = AT(key)},
     {.name = "at", .kind = FIELD_TIME, .offset = AT(record.created_at_ms)},
     {.name = "seq", .kind = FIELD_INT, .offset = AT(record.seq)},
-    {.name = "hash", .kind = FIELD_STRING, .offset = AT(hash)},
+    {.name = "hash", .kind = FIELD_STRING, .flags = FIELD_NEEDED, .offset = AT(hash)},
     {.name = "status", .kind = FIELD_INT, .offset = AT(status)},
     {.name = "etag", .kind = FIELD_INT, .offset = AT(etag)},
     {.name = "location", .kind = FIELD_STRING, .offset = AT(location)},

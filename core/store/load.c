@@ -1,22 +1,34 @@
-/* Opening the store and loading all records. Listing and parsing happen on the store thread, a page
- * at a time; the loop puts the records into its indexes in slices meanwhile. */
+/* Opening the store and loading all records. Listing happens on the store thread, a page at a time;
+ * full pages are parsed on the pool meanwhile, and the loop puts the records into its indexes in
+ * slices, in the order in which they were listed. */
 #include "store/impl.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Records in key order, kind by kind. */
+enum { PAGE_RECORDS = 2000, PAGES_AHEAD = 6, LIST_LIMIT = 10000, KEY_LIMIT = 1024 };
+/* One entry: where its key and its value lie in the page's text, then what was read from it. */
+struct row {
+    uint32_t key, value, end;
+    struct record *record;
+};
+/* Records of one kind, in the order of their keys. */
 struct page {
     struct loop_task task;
+    struct loop_job job;
     struct page *next;
     struct loading *loading;
-    size_t count, inserted;
-    struct record *records[];
+    const struct record_kind *kind;
+    struct text text;
+    size_t count, read, inserted;
+    bool parsed;        /* known to whom it belongs: the store thread, then the loop */
+    struct error error; /* why not all of it was read; ERROR_NONE */
+    struct row rows[PAGE_RECORDS];
 };
-enum { PAGE_RECORDS = 10000 };
 struct loading {
     struct loop_job job;
     struct loop_slice slice;
@@ -25,51 +37,135 @@ struct loading {
     void *argument;
     struct page *filling;      /* on the store thread */
     struct page *first, *last; /* on the loop: to be inserted */
-    struct arena arena;        /* of the page that is being parsed */
+    atomic_uint ahead;         /* pages that wait for the pool */
+    atomic_bool stop;          /* a page was not readable */
     bool listed;
     struct orch_store_head head;
-    struct error error;
+    struct error error; /* of listing: the store thread's, then the loop's */
     bool failed;
+    struct error unreadable;        /* of the first such page, on the loop */
     const struct record_kind *kind; /* being listed */
-    char last_key[1024];
+    char last_key[KEY_LIMIT];
 };
+
+/* -- one page, on any thread -- */
+
+static bool has_key(const struct page *page, const struct row *row, struct text *own)
+{
+    text_clear(own);
+    text_append_string(own, page->kind->prefix);
+    page->kind->key(row->record, own);
+    size_t length = row->value - row->key;
+    return own->length == length && memcmp(own->data, page->text.data + row->key, length) == 0;
+}
+
+static bool read_row(struct page *page, struct row *row, struct arena *arena, struct text *own)
+{
+    const char *value = page->text.data + row->value;
+    void *filled = arena_alloc(arena, page->kind->type->size);
+    bool good = schema_read_stored(page->kind->type, value, row->end - row->value, arena, filled,
+                                   &page->error);
+    if (good) {
+        row->record = record_create(page->kind, filled);
+        page->read++;
+        if (page->kind->has_uid && !row->record->uid)
+            error_set(&page->error, ERROR_IO, "%s: \"uid\" is missing", page->kind->type->name);
+        else if (has_key(page, row, own))
+            return true;
+        else
+            error_set(&page->error, ERROR_IO, "what it says belongs to \"%s\"", text_string(own));
+    }
+    error_wrap(&page->error, "the stored record %.*s", (int)(row->value - row->key),
+               page->text.data + row->key);
+    return false;
+}
+
+static void parse(struct page *page)
+{
+    enum { SCRATCH_BYTES = 64 * 1024 }; /* stays in a core's own cache */
+    CLEANUP(arena_finish) struct arena arena = {0};
+    CLEANUP(text_finish) struct text own = {0};
+    for (size_t i = 0; i < page->count && read_row(page, &page->rows[i], &arena, &own); i++)
+        if (arena.used_bytes > SCRATCH_BYTES)
+            arena_finish(&arena);
+    text_finish(&page->text);
+    if (page->read < page->count || page->error.code != ERROR_NONE)
+        atomic_store(&page->loading->stop, true);
+}
+
+static void parse_on_pool(struct loop_job *job)
+{
+    struct page *page = CONTAINER_OF(job, struct page, job);
+    atomic_fetch_sub(&page->loading->ahead, 1);
+    parse(page);
+}
+
+/* -- on the store thread -- */
 
 static void take_page(struct loop_task *task);
 
-/* To the loop. */
+/* To the loop. A page that is not full is not worth another thread, and what the pool would have
+ * to keep is bounded: those are parsed here. */
 static void hand_over(struct loading *loading)
 {
     struct page *page = loading->filling;
     loading->filling = NULL;
-    arena_finish(&loading->arena);
     if (!page)
         return;
+    page->parsed = page->count < PAGE_RECORDS || atomic_load(&loading->ahead) >= PAGES_AHEAD;
+    if (page->parsed)
+        parse(page);
+    else
+        atomic_fetch_add(&loading->ahead, 1);
     page->task = (struct loop_task){.run = take_page, .name = "load"};
     loop_post(loading->state->loop, &page->task);
+}
+
+static bool fail(struct loading *loading, const char *what)
+{
+    loading->failed = true;
+    return error_set(&loading->error, ERROR_IO, "cannot list the store: %s", what);
+}
+
+/* Pages go on from the last key, and two records of one key would be one object twice. */
+static bool take_key(struct loading *loading, struct orch_str key)
+{
+    if (key.len >= KEY_LIMIT)
+        return fail(loading, "a key is too long");
+    if (!key.len || memchr(key.ptr, 0, key.len))
+        return fail(loading, "a key is no text");
+    char *last = loading->last_key;
+    size_t length = strlen(last), shorter = length < key.len ? length : key.len;
+    int order = memcmp(last, key.ptr, shorter);
+    if (order > 0 || (order == 0 && length >= key.len))
+        return fail(loading, "its keys come in no order");
+    memcpy(last, key.ptr, key.len);
+    last[key.len] = 0;
+    return true;
 }
 
 static void add_entry(void *context, struct orch_str key, struct orch_str value)
 {
     struct loading *loading = context;
-    struct error error;
-    snprintf(loading->last_key, sizeof loading->last_key, "%.*s", (int)key.len, key.ptr);
-    if (loading->failed)
+    if (loading->failed || !take_key(loading, key))
         return;
-    void *filled = arena_alloc(&loading->arena, loading->kind->type->size);
-    if (!schema_read_stored(loading->kind->type, value.ptr, value.len, &loading->arena, filled,
-                            &error)) {
-        loading->failed = true;
-        loading->error = error;
-        error_wrap(&loading->error, "the stored record %s", loading->last_key);
-        return;
-    }
     if (!loading->filling) {
-        loading->filling =
-            memory_alloc(sizeof *loading->filling + PAGE_RECORDS * sizeof(struct record *));
+        loading->filling = memory_alloc(sizeof *loading->filling);
         loading->filling->loading = loading;
+        loading->filling->kind = loading->kind;
     }
     struct page *page = loading->filling;
-    page->records[page->count++] = record_create(loading->kind, filled);
+    struct text *text = &page->text;
+    if (value.len > UINT32_MAX - text->length - key.len) {
+        (void)fail(loading, "a record is too long");
+        return;
+    }
+    struct row *row = &page->rows[page->count++];
+    row->key = (uint32_t)text->length;
+    text_append(text, key.ptr, key.len);
+    row->value = (uint32_t)text->length;
+    text_append(text, value.ptr, value.len);
+    row->end = (uint32_t)text->length;
     if (page->count == PAGE_RECORDS)
         hand_over(loading);
 }
@@ -78,22 +174,23 @@ static void list_kind(struct loading *loading, const struct record_kind *kind)
 {
     struct state *state = loading->state;
     uint32_t more = 1;
+    char after[KEY_LIMIT]; /* stays as it is during the call */
     loading->kind = kind;
     loading->last_key[0] = 0;
-    while (more && !loading->failed) {
+    while (more && !loading->failed && !atomic_load(&loading->stop)) {
+        memcpy(after, loading->last_key, sizeof after);
         struct orch_store_list request = {.size = sizeof request,
                                           .prefix = {kind->prefix, strlen(kind->prefix)},
-                                          .after = {loading->last_key, strlen(loading->last_key)},
-                                          .limit = 10000};
+                                          .after = {after, strlen(after)},
+                                          .limit = LIST_LIMIT};
         struct orch_error error = {.size = sizeof error};
         orch_status status = state->config.store->list(
             state->store, &request,
             (struct orch_store_entries){.entry = add_entry, .context = loading}, &more, &error);
-        if (status != ORCH_OK) {
-            loading->failed = true;
-            error_set(&loading->error, ERROR_IO, "cannot list the store: %s", error.message);
-        }
+        if (status != ORCH_OK)
+            (void)fail(loading, error.message);
     }
+    hand_over(loading);
 }
 
 static void load(struct loop_job *job)
@@ -118,15 +215,16 @@ static void load(struct loop_job *job)
     }
     for (int i = 0; i < KIND_COUNT && !loading->failed; i++)
         list_kind(loading, state->indexes[i].kind);
-    hand_over(loading);
 }
+
+/* -- on the loop -- */
 
 static void free_page(struct loading *loading)
 {
     struct page *page = loading->first;
     loading->first = page->next;
-    for (size_t i = page->inserted; i < page->count; i++)
-        record_release(page->records[i]);
+    for (size_t i = page->inserted; i < page->read; i++)
+        record_release(page->rows[i].record);
     free(page);
 }
 
@@ -200,17 +298,32 @@ static bool insert_some(void *argument)
     enum { RECORDS_AT_ONCE = 1000 };
     struct loading *loading = argument;
     struct page *page = loading->first;
-    for (int i = 0; page && i < RECORDS_AT_ONCE && page->inserted < page->count; i++)
-        insert(loading->state, page->records[page->inserted++]);
-    if (page && page->inserted == page->count)
+    if (page && !page->parsed)
+        return false; /* on the pool yet */
+    if (page && page->error.code != ERROR_NONE && loading->unreadable.code == ERROR_NONE)
+        loading->unreadable = page->error;
+    for (int i = 0; page && i < RECORDS_AT_ONCE && page->inserted < page->read; i++)
+        insert(loading->state, page->rows[page->inserted++].record);
+    if (page && page->inserted == page->read)
         free_page(loading);
     if (loading->first)
         return true;
-    if (loading->listed && loading->failed)
+    if (!loading->listed)
+        return false;
+    if (loading->unreadable.code != ERROR_NONE)
+        finish(loading, &loading->unreadable);
+    else if (loading->failed)
         finish(loading, &loading->error);
-    else if (loading->listed)
+    else
         write_first(loading);
     return false;
+}
+
+static void parsed(struct loop_job *job)
+{
+    struct page *page = CONTAINER_OF(job, struct page, job);
+    page->parsed = true;
+    loop_slice_start(&page->loading->slice);
 }
 
 static void take_page(struct loop_task *task)
@@ -222,7 +335,13 @@ static void take_page(struct loop_task *task)
     else
         loading->first = page;
     loading->last = page;
-    loop_slice_start(&loading->slice);
+    page->job = (struct loop_job){.work = parse_on_pool, .done = parsed, .name = "parse records"};
+    if (page->parsed)
+        loop_slice_start(&loading->slice);
+    else if (!loop_offload(loading->state->loop, &page->job)) {
+        parse_on_pool(&page->job);
+        parsed(&page->job);
+    }
 }
 
 /* After the last page, which was posted before. */

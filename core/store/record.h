@@ -68,6 +68,7 @@ struct record_kind {
     const char *name;   /* plural, as REST has it: "deployments" */
     const char *prefix; /* of store keys: "deployment/" */
     const struct type *type;
+    bool has_uid; /* each of its records */
     /* Appends the key after the prefix; ordered by owner. */
     void (*key)(const struct record *record, struct text *out);
     /* Total order; reads the identifying fields only, so a probe on the stack will do. */

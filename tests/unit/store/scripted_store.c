@@ -116,7 +116,8 @@ static orch_status list(void *store, const struct orch_store_list *request,
         return orch_fail(error, scripted.list_status, "scripted refusal");
     uint64_t given = 0;
     *more = 0;
-    for (size_t i = 0; i < count && !*more; i++) {
+    for (size_t n = 0; n < count && !*more; n++) {
+        size_t i = scripted.backwards ? count - 1 - n : n;
         if (!text_starts_with(pairs[i].key, request->prefix.ptr) ||
             strcmp(pairs[i].key, request->after.ptr) <= 0)
             continue;
