@@ -154,6 +154,7 @@ void accept_take(struct worker *worker, const struct snapshot *snapshot)
         struct listener *shared = snapshot->listeners[i].listener;
         struct worker_service *service =
             service_of(worker, snapshot->views[snapshot->listeners[i].view]);
+        service->listened = snapshot->sequence;
         for (uint32_t slot = worker->index; slot < shared->fd_count;
              slot += worker->proxy->worker_count) {
             struct worker_listener *listener = find(worker, shared, slot);

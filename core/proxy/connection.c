@@ -1,4 +1,5 @@
 #include "proxy/connection.h"
+#include "proxy/http/http.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -141,6 +142,20 @@ static void note_tried(struct connection *connection)
         connection->tried[connection->tried_count++] = endpoint_hold(connection->endpoint);
 }
 
+int connection_open(const struct endpoint *endpoint, int *fd)
+{
+    *fd = socket(endpoint->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (*fd < 0)
+        return -1;
+    set_options(*fd);
+    int started = start_connect(*fd, endpoint);
+    if (started < 0) {
+        close(*fd);
+        *fd = -1;
+    }
+    return started;
+}
+
 static void connect_failed(struct connection *connection, uint32_t outcome)
 {
     loop_timer_stop(&connection->timer);
@@ -181,12 +196,7 @@ static bool try_connect(struct connection *connection)
     const struct endpoint *endpoint = connection->endpoint;
     struct peer *server = &connection->server;
     connection->begun_ns = loop_now_ns(connection->worker->loop);
-    server->fd =
-        socket(endpoint->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (server->fd < 0)
-        return false;
-    set_options(server->fd);
-    int started = start_connect(server->fd, endpoint);
+    int started = connection_open(endpoint, &server->fd);
     if (started < 0)
         return false;
     if (started > 0) {
@@ -207,10 +217,7 @@ static void connect_to_any(struct connection *connection)
             return;
         connect_failed(connection, ORCH_OUTCOME_CONNECT_FAILED);
     }
-    if (connection->service->protocol == FEED_HTTP)
-        refuse_begin(connection);
-    else
-        connection_end(connection, ORCH_OUTCOME_CONNECT_FAILED, END_IN_ORDER);
+    connection_end(connection, ORCH_OUTCOME_CONNECT_FAILED, END_IN_ORDER);
 }
 
 static void connect_ready(struct connection *connection)
@@ -239,9 +246,6 @@ static void ready(void *argument, int fd, unsigned events)
         break;
     case CONNECTION_RELAYING:
         relay_ready(peer, events);
-        break;
-    case CONNECTION_REFUSING:
-        refuse_ready(connection, events);
         break;
     }
 }
@@ -272,9 +276,6 @@ static void late(void *argument)
     case CONNECTION_RELAYING:
         idle_look(connection);
         break;
-    case CONNECTION_REFUSING:
-        refuse_late(connection);
-        break;
     }
 }
 
@@ -287,8 +288,8 @@ static void peer_init(struct peer *peer, struct connection *connection, struct p
     loop_io_init(&peer->io, connection->worker->loop, name, ready, peer);
 }
 
-void connection_begin(struct worker *worker, struct worker_service *service, int take_fd,
-                      const union socket_address *source)
+static struct connection *make(struct worker *worker, struct worker_service *service,
+                               const union socket_address *source, int client_fd, int server_fd)
 {
     struct connection *connection = take_memory(worker);
     connection->worker = worker;
@@ -296,11 +297,34 @@ void connection_begin(struct worker *worker, struct worker_service *service, int
     connection->source = *source;
     service->connections++;
     atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
-    peer_init(&connection->client, connection, &connection->server, take_fd, "client");
-    peer_init(&connection->server, connection, &connection->client, -1, "server");
+    peer_init(&connection->client, connection, &connection->server, client_fd, "client");
+    peer_init(&connection->server, connection, &connection->client, server_fd, "server");
     loop_timer_init(&connection->timer, worker->loop, "connection", late, connection);
     DL_APPEND2(worker->all, connection, all_prev, all_next);
-    connect_to_any(connection);
+    return connection;
+}
+
+void connection_begin(struct worker *worker, struct worker_service *service, int take_fd,
+                      const union socket_address *source)
+{
+    if (service->protocol == FEED_HTTP)
+        http_client_begin(worker, service, take_fd, source);
+    else
+        connect_to_any(make(worker, service, source, take_fd, -1));
+}
+
+void connection_adopt(struct worker *worker, struct worker_service *service,
+                      const union socket_address *source, const struct adopted *adopted)
+{
+    struct connection *connection =
+        make(worker, service, source, adopted->client_fd, adopted->server_fd);
+    connection->client.out = adopted->client_out;
+    connection->server.out = adopted->server_out;
+    connection->endpoint = adopted->endpoint;
+    connection->picked = adopted->picked;
+    DL_APPEND(adopted->endpoint->lanes[worker->index].connections, connection);
+    connected(connection);
+    connection->latency_ns = adopted->latency_ns;
 }
 
 /* -- orders -- */
@@ -331,6 +355,8 @@ void connection_obey(struct worker *worker, struct endpoint *endpoint)
     uint8_t order = atomic_load(&endpoint->order);
     if (order == ORDER_NONE)
         return;
+    if (order == ORDER_CUT_ALL)
+        http_obey(worker, endpoint);
     DL_FOREACH_SAFE(endpoint->lanes[worker->index].connections, connection, next)
     {
         if (order == ORDER_CUT_ALL)

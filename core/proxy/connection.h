@@ -1,8 +1,7 @@
 /* One client's connection and its way to an endpoint. Private to this folder; all [worker].
  *
- * connection.c opens it and ends it; relay.c moves its bytes; refuse.c answers in place of an
- * endpoint. An engine that understands requests would stand beside relay.c, entered from
- * connection_begin by the service's protocol. */
+ * connection.c opens it and ends it; relay.c moves its bytes. The engine that understands requests
+ * (http/) stands beside relay.c, entered from connection_begin by the service's protocol. */
 #ifndef PROXY_CONNECTION_H
 #define PROXY_CONNECTION_H
 
@@ -13,7 +12,6 @@
 enum connection_state {
     CONNECTION_CONNECTING = 1,
     CONNECTION_RELAYING,
-    CONNECTION_REFUSING, /* no endpoint: an answer of our own is on its way */
 };
 /* Bytes that a peer would not take yet. */
 struct buffer {
@@ -50,6 +48,20 @@ struct connection {
     uint32_t tried_count;
 };
 
+/* A socket on its way to the endpoint: 1 connected, 0 under way, -1 failed, and then there is none.
+ */
+int connection_open(const struct endpoint *endpoint, int *fd);
+/* Two sockets that another engine has brought together; all of it is taken. */
+struct adopted {
+    int client_fd, server_fd;
+    struct buffer *client_out, *server_out; /* NULL: none */
+    struct endpoint *endpoint;              /* held */
+    struct picked picked;
+    uint64_t latency_ns;
+};
+void connection_adopt(struct worker *worker, struct worker_service *service,
+                      const union socket_address *source, const struct adopted *adopted);
+
 /* How the two ends are left: in order, or reset so that nobody takes a part for the whole. */
 enum connection_end { END_IN_ORDER = 1, END_RESET };
 void connection_end(struct connection *connection, uint32_t outcome, enum connection_end how);
@@ -57,10 +69,6 @@ void connection_end(struct connection *connection, uint32_t outcome, enum connec
 void relay_begin(struct connection *connection);
 void relay_ready(struct peer *peer, unsigned events);
 bool relay_is_quiet(const struct connection *connection);
-
-void refuse_begin(struct connection *connection);
-void refuse_ready(struct connection *connection, unsigned events);
-void refuse_late(struct connection *connection);
 
 /* bulk.c: towards a peer. */
 void bulk_begin(struct peer *to);   /* leaves `pipe` NULL when there is none to be had */

@@ -16,7 +16,7 @@
 
 struct proxy_feed;
 enum feed_endpoint_state { FEED_ACTIVE = 1, FEED_DRAINING };
-/* FEED_HTTP: balanced by connection too; without a ready endpoint it is answered with 503. */
+/* FEED_HTTP: balanced by request (http/); without a ready endpoint it is answered with 503. */
 enum feed_protocol { FEED_TCP = 1, FEED_HTTP };
 struct feed_endpoint {
     const char *id, *address; /* numeric */

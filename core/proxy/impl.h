@@ -22,6 +22,8 @@
 #include <uthash.h>
 
 struct connection;
+struct http_client;
+struct http_upstream;
 struct snapshot;
 
 /* The sign of life of one thread: another looks at it. */
@@ -58,9 +60,13 @@ union socket_address {
     struct sockaddr_in ip4;
     struct sockaddr_in6 ip6;
 };
-/* A worker's connections to an endpoint; only that worker looks at it. */
+/* A worker's dealings with an endpoint; only that worker looks at it. */
 struct endpoint_lane {
     struct connection *connections;
+    struct http_client *exchanges; /* requests that it has */
+    struct http_upstream *idle;    /* connections without one, the newest first */
+    uint32_t idle_count;
+    bool closed; /* it gets no more requests */
 } __attribute__((aligned(64)));
 struct endpoint {
     struct orch_endpoint_cell cell;

@@ -1,5 +1,6 @@
 #include "proxy/worker.h"
 #include "base/log.h"
+#include "proxy/http/http.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -67,6 +68,15 @@ static void use_view(struct worker *worker, struct worker_service *service, stru
         chooser_retire(worker, old);
 }
 
+/* Requests in flight at an endpoint that leaves go on; no connection waits there for more. */
+static void set_lanes(struct worker *worker, const struct view *view)
+{
+    for (uint32_t i = 0; i < view->endpoints.items.count; i++)
+        http_lane_set(worker, view->picked[i], true);
+    for (uint32_t i = 0; i < view->draining_count; i++)
+        http_lane_set(worker, view->draining[i], false);
+}
+
 /* Endpoints of a view that is no longer used: some have gone for good. */
 static void obey_dropped(struct worker *worker, const struct view *view)
 {
@@ -96,6 +106,7 @@ static void apply(struct worker *worker, const struct snapshot *snapshot)
         if (old == view)
             continue;
         use_view(worker, service, view);
+        set_lanes(worker, view);
         if (old)
             obey_dropped(worker, old);
     }
@@ -189,6 +200,7 @@ static void *run(void *argument)
     loop_run(worker->loop);
     loop_timer_stop(&worker->beat);
     accept_finish(worker);
+    http_finish(worker);
     connection_finish(worker);
     end_services(worker);
     return NULL;

@@ -7,6 +7,7 @@
 
 struct buffer;
 struct bulk_pipe;
+struct http_engine;
 
 /* A balancer's worker object. It outlives its service's use of it until the last pick is reported.
  */
@@ -20,6 +21,7 @@ struct chooser {
 struct worker_service {
     UT_hash_handle hh;
     uint64_t id, sequence; /* sequence: of the snapshot that had it last */
+    uint64_t listened;     /* of the snapshot that had a listener for it last */
     struct view *view;     /* NULL: retired; it goes with its last connection */
     struct chooser *chooser;
     uint32_t connections;
@@ -64,8 +66,9 @@ struct worker {
     struct buffer *buffers;
     struct bulk_pipe *pipes;
     uint32_t spare_count, buffer_count, pipe_count;
-    uint8_t *scratch; /* what is read goes through here; nothing stays in it */
-    uint64_t *tried;  /* bits of one pick */
+    struct http_engine *http; /* NULL: it has served none yet */
+    uint8_t *scratch;         /* what is read goes through here; nothing stays in it */
+    uint64_t *tried;          /* bits of one pick */
     uint32_t tried_words;
 };
 

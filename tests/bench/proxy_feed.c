@@ -1,4 +1,5 @@
-/* Feeds the proxy one service, for proxy.py: proxy_feed PROGRAM PLUGIN FOLDER LISTEN PORT. Prints
+/* Feeds the proxy one service, for proxy.py: proxy_feed PROGRAM PLUGIN FOLDER LISTEN PORT tcp|http.
+ * Prints
  * the proxy's number once it serves, and ends with its standard input. */
 #include "base/clock.h"
 #include "proxy/feed.h"
@@ -6,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static struct proxy_feed *feed;
@@ -37,7 +39,7 @@ static struct feed_service service_of(char **values, struct feed_endpoint *endpo
                                  .listen = values[4],
                                  .balancer = "round-robin",
                                  .balancer_config = "{}",
-                                 .protocol = FEED_TCP,
+                                 .protocol = strcmp(values[6], "http") == 0 ? FEED_HTTP : FEED_TCP,
                                  .drain_timeout_ns = NS_PER_SECOND,
                                  .connect_timeout_ns = 2 * NS_PER_SECOND,
                                  .idle_timeout_ns = 300 * NS_PER_SECOND,
@@ -50,7 +52,7 @@ int main(int count, char **values)
     struct error error = {0};
     struct loop_io input;
     struct feed_endpoint endpoint;
-    if (count != 6)
+    if (count != 7)
         return 2;
     struct loop *loop = loop_create_real(&error);
     struct feed_balancer balancer = {"round-robin", open(values[2], O_RDONLY | O_CLOEXEC)};

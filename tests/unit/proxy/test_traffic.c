@@ -203,24 +203,6 @@ Test(proxy_traffic, is_closed_at_once_when_nothing_is_ready)
     close(fd);
 }
 
-Test(proxy_traffic, of_http_is_answered_when_nothing_is_ready)
-{
-    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    char answer[1024] = {0};
-    rig.protocol = FEED_HTTP;
-    rig_feed();
-    rig_put((struct rig_endpoint[]){{"a", free_port(), false}}, 1);
-    rig_publish();
-    int fd = client_connect(rig.port);
-    cr_assert_eq(send(fd, request, 10, 0), 10);
-    cr_assert_eq(send(fd, request + 10, sizeof request - 11, 0), sizeof request - 11);
-    cr_assert(recv(fd, answer, sizeof answer - 1, MSG_WAITALL) > 0);
-    cr_assert(strstr(answer, "HTTP/1.1 503 Service Unavailable\r\n") == answer);
-    cr_assert(strstr(answer, "\r\nRetry-After: 1\r\n"));
-    cr_assert(strstr(answer, "\r\n\r\nNo endpoint of this service is ready\n"));
-    close(fd);
-}
-
 Test(proxy_traffic, ends_after_the_idle_timeout)
 {
     struct origin *a = origin_start(ORIGIN_NAME, "a");

@@ -1,0 +1,558 @@
+/* A client's connection: reads requests one after the other, answers by itself where there is no
+ * endpoint to do so, and ends. */
+#include "proxy/http/engine.h"
+#include "proxy/http/http.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utlist.h>
+
+enum { SPARE_CLIENTS = 1024, SPARE_INTAKES = 64 };
+
+/* -- memory -- */
+
+static struct http_engine *engine_of(struct worker *worker)
+{
+    if (!worker->http) {
+        worker->http = memory_alloc(sizeof *worker->http);
+        random_seeded_init(&worker->http->random, loop_random(worker->loop));
+        http_upstreams_init(worker);
+    }
+    return worker->http;
+}
+
+static struct http_client *take_memory(struct http_engine *engine)
+{
+    struct http_client *client = engine->spare;
+    if (!client)
+        return memory_alloc(sizeof *client);
+    engine->spare = client->all_next;
+    engine->spare_count--;
+    memset(client, 0, sizeof *client);
+    return client;
+}
+
+static void give_memory(struct http_engine *engine, struct http_client *client)
+{
+    if (engine->spare_count == SPARE_CLIENTS) {
+        free(client);
+        return;
+    }
+    client->all_next = engine->spare;
+    engine->spare = client;
+    engine->spare_count++;
+}
+
+struct http_intake *http_intake_take(struct worker *worker)
+{
+    struct http_engine *engine = worker->http;
+    struct http_intake *intake = engine->intakes;
+    if (intake) {
+        engine->intakes = intake->next;
+        engine->intake_count--;
+    } else {
+        intake = malloc(sizeof *intake);
+        if (!intake)
+            abort(); /* as base does when memory is out */
+    }
+    intake->at = intake->end = 0;
+    http_head_reset(&intake->head);
+    return intake;
+}
+
+void http_intake_give(struct worker *worker, struct http_intake **at)
+{
+    struct http_engine *engine = worker->http;
+    struct http_intake *intake = *at;
+    *at = NULL;
+    if (!intake)
+        return;
+    if (engine->intake_count == SPARE_INTAKES) {
+        free(intake);
+        return;
+    }
+    intake->next = engine->intakes;
+    engine->intakes = intake;
+    engine->intake_count++;
+}
+
+/* -- sending -- */
+
+static bool has_failed(void)
+{
+    return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+}
+
+static void keep(struct buffer *buffer, const struct iovec *parts, int count, size_t skip)
+{
+    for (int i = 0; i < count; i++) {
+        size_t skipped = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+        size_t length = parts[i].iov_len - skipped;
+        skip -= skipped;
+        memcpy(buffer->bytes + buffer->end, (const uint8_t *)parts[i].iov_base + skipped, length);
+        buffer->end += length;
+    }
+}
+
+static size_t total_of(const struct iovec *parts, int count)
+{
+    size_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += parts[i].iov_len;
+    return total;
+}
+
+bool http_send(struct worker *worker, int fd, struct buffer **out, struct iovec *parts, int count)
+{
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+    size_t total = total_of(parts, count), sent = 0;
+    if (!*out) {
+        ssize_t taken = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (taken < 0 && has_failed())
+            return false;
+        sent = taken > 0 ? (size_t)taken : 0;
+    }
+    if (sent == total)
+        return true;
+    if (!*out)
+        *out = buffer_take(worker);
+    if (!*out || sizeof(*out)->bytes - (*out)->end < total - sent)
+        return false;
+    keep(*out, parts, count, sent);
+    return true;
+}
+
+bool http_flush(struct worker *worker, int fd, struct buffer **out)
+{
+    struct buffer *buffer = *out;
+    ssize_t sent = send(fd, buffer->bytes + buffer->at, buffer->end - buffer->at, MSG_NOSIGNAL);
+    if (sent < 0)
+        return !has_failed();
+    buffer->at += (size_t)sent;
+    if (buffer->at == buffer->end) {
+        buffer_give(worker, buffer);
+        *out = NULL;
+    }
+    return true;
+}
+
+static void lost(struct http_client *client)
+{
+    http_exchange_leave(client, ORCH_OUTCOME_CLIENT_GONE);
+    http_client_gone(client, END_RESET);
+}
+
+void http_client_send(struct http_client *client, struct iovec *parts, int count)
+{
+    if (!http_send(client->worker, client->fd, &client->out, parts, count))
+        lost(client);
+}
+
+/* -- its end -- */
+
+static void close_socket(struct http_client *client, enum connection_end how)
+{
+    if (client->fd < 0)
+        return;
+    loop_io_set(&client->io, client->fd, 0);
+    if (how == END_RESET)
+        (void)setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1},
+                         sizeof(struct linger));
+    close(client->fd);
+    client->fd = -1;
+}
+
+void http_client_gone(struct http_client *client, enum connection_end how)
+{
+    client->state = HTTP_GONE;
+    close_socket(client, how);
+}
+
+static void release(struct http_client *client)
+{
+    struct worker *worker = client->worker;
+    struct http_engine *engine = worker->http;
+    loop_timer_stop(&client->timer);
+    http_exchange_finish(client);
+    buffer_give(worker, client->out);
+    http_intake_give(worker, &client->in);
+    worker_service_left(client->service);
+    DL_DELETE2(engine->all, client, all_prev, all_next);
+    give_memory(engine, client);
+    atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
+    if (!worker->accepting)
+        accept_resume(worker);
+}
+
+/* The relay has both sockets from now on, what either has not taken yet, and the pick. */
+void http_client_tunnel(struct http_client *client)
+{
+    struct http_upstream *upstream = client->upstream;
+    struct worker *worker = client->worker;
+    struct http_intake *in = client->in;
+    struct endpoint *endpoint = client->endpoint;
+    if (in && in->end > in->at) {
+        struct iovec early = {in->bytes + in->at, in->end - in->at};
+        if (!http_send(worker, upstream->fd, &upstream->out, &early, 1))
+            upstream->broken = true; /* the relay finds out */
+    }
+    loop_io_set(&client->io, client->fd, 0);
+    loop_io_set(&upstream->io, upstream->fd, 0);
+    DL_DELETE(endpoint->lanes[worker->index].exchanges, client);
+    connection_adopt(worker, client->service, &client->source,
+                     &(struct adopted){.client_fd = client->fd,
+                                       .server_fd = upstream->fd,
+                                       .client_out = client->out,
+                                       .server_out = upstream->out,
+                                       .endpoint = endpoint,
+                                       .picked = client->picked,
+                                       .latency_ns = client->latency_ns});
+    client->fd = upstream->fd = -1;
+    client->out = upstream->out = NULL;
+    client->endpoint = NULL;
+    http_upstream_close(upstream, END_IN_ORDER);
+    client->state = HTTP_GONE;
+}
+
+/* Closing while bytes are unread would reset the connection under the reply. */
+static void end(struct http_client *client)
+{
+    if (client->shut)
+        return;
+    if (client->ended || !client->lingers) {
+        http_client_gone(client, END_IN_ORDER);
+        return;
+    }
+    client->shut = true;
+    (void)shutdown(client->fd, SHUT_WR);
+    http_set_deadline(client, HTTP_LINGER_NS);
+}
+
+/* -- answers -- */
+
+static bool is_leaving(const struct http_client *client)
+{
+    const struct worker *worker = client->worker;
+    return !client->service->view || worker->snapshot->leaves_queues ||
+           client->service->listened != worker->snapshot->sequence;
+}
+
+enum http_persistence http_persistence(struct http_client *client)
+{
+    if (!client->closing && is_leaving(client))
+        client->closing = client->lingers = true;
+    if (client->closing)
+        return HTTP_CLOSES;
+    return client->old ? HTTP_KEEPS_ALIVE : HTTP_PERSISTS;
+}
+
+static void next_state(struct http_client *client)
+{
+    http_exchange_finish(client);
+    client->state = client->closing ? HTTP_ENDING : HTTP_READING;
+    client->head_begun = false;
+    if (client->in && client->in->at == client->in->end)
+        http_intake_give(client->worker, &client->in);
+    http_set_deadline(client, http_idle_ns(client));
+}
+
+/* More than one answer in a turn would be the client's to command. */
+void http_answer(struct http_client *client, uint16_t status, const char *text)
+{
+    uint8_t *out = client->worker->http->written;
+    bool more = client->in && client->in->at < client->in->end;
+    if (!client->request.done || more || status < 500)
+        client->closing = client->lingers = true;
+    size_t length = http_write_answer(out, status, text, client->method_id == HTTP_HEAD,
+                                      http_persistence(client));
+    http_client_send(client, &(struct iovec){out, length}, 1);
+    if (client->state != HTTP_GONE)
+        next_state(client);
+}
+
+void http_exchange_done(struct http_client *client)
+{
+    struct http_upstream *upstream = client->upstream;
+    if (!client->reply_closes && client->request.done && !upstream->out && !upstream->broken)
+        http_upstream_give(upstream);
+    http_exchange_leave(client, client->status >= 500 ? ORCH_OUTCOME_ERROR : ORCH_OUTCOME_OK);
+    next_state(client);
+}
+
+/* -- requests -- */
+
+static void refuse(struct http_client *client, int status)
+{
+    client->method_id = client->in->head.method_id;
+    client->closing = client->lingers = true;
+    http_answer(client, (uint16_t)status, client->in->head.fault);
+}
+
+/* True: a request was begun, or answered. */
+static bool next_request(struct http_client *client)
+{
+    struct http_intake *in = client->in;
+    if (!in || in->at == in->end) {
+        http_intake_give(client->worker, &client->in);
+        if (client->ended)
+            http_client_gone(client, END_IN_ORDER);
+        return false;
+    }
+    if (in->at) {
+        in->end -= in->at;
+        memmove(in->bytes, in->bytes + in->at, in->end);
+        in->at = 0;
+        http_head_reset(&in->head);
+    }
+    int answer = http_read_request(&in->head, in->bytes, in->end);
+    if (answer == HTTP_DONE) {
+        http_exchange_begin(client);
+    } else if (answer != HTTP_MORE) {
+        refuse(client, answer);
+    } else if (client->ended) {
+        http_client_gone(client, END_IN_ORDER);
+    } else if (!client->head_begun) {
+        client->head_begun = true;
+        http_set_deadline(client, HTTP_HEAD_NS);
+    }
+    return answer != HTTP_MORE;
+}
+
+/* -- events -- */
+
+static bool reads(const struct http_client *client)
+{
+    if (client->ended)
+        return false;
+    switch ((enum http_state)client->state) {
+    case HTTP_READING:
+        return !client->out;
+    case HTTP_CONNECTING:
+    case HTTP_EXCHANGE:
+        if (client->request.done)
+            return !client->in || client->in->end < HTTP_INTAKE_BYTES;
+        return client->state == HTTP_EXCHANGE && !client->upstream->out &&
+               !client->upstream->broken;
+    case HTTP_ENDING:
+        return true;
+    case HTTP_GONE:
+        break;
+    }
+    return false;
+}
+
+static void watch(struct http_client *client)
+{
+    unsigned events = (reads(client) ? LOOP_READ : 0u) | (client->out ? LOOP_WRITE : 0u);
+    struct http_upstream *upstream = client->upstream;
+    if (events != client->io.events)
+        loop_io_set(&client->io, client->fd, events);
+    if (upstream && !upstream->connecting)
+        http_upstream_watch(upstream,
+                            (client->out ? 0u : LOOP_READ) | (upstream->out ? LOOP_WRITE : 0u));
+}
+
+void http_settle(struct http_client *client)
+{
+    while (client->state == HTTP_READING && !client->out && next_request(client)) {
+    }
+    if (client->state == HTTP_ENDING && !client->out)
+        end(client);
+    if (client->state == HTTP_GONE)
+        release(client);
+    else
+        watch(client);
+}
+
+static void read_more(struct http_client *client)
+{
+    if (!client->in)
+        client->in = http_intake_take(client->worker);
+    struct http_intake *in = client->in;
+    ssize_t count = recv(client->fd, in->bytes + in->end, HTTP_INTAKE_BYTES - in->end, 0);
+    if (count > 0)
+        in->end += (uint32_t)count;
+    else if (count == 0)
+        client->ended = client->closing = true;
+    else if (has_failed())
+        lost(client);
+}
+
+static void drop(struct http_client *client)
+{
+    ssize_t count = recv(client->fd, client->worker->scratch, HTTP_READ_BYTES, 0);
+    if (count == 0)
+        client->ended = true;
+    if ((count == 0 && !client->out) || (count < 0 && has_failed()))
+        http_client_gone(client, END_IN_ORDER);
+}
+
+static void read_client(struct http_client *client)
+{
+    switch ((enum http_state)client->state) {
+    case HTTP_READING:
+        read_more(client);
+        break;
+    case HTTP_CONNECTING:
+    case HTTP_EXCHANGE:
+        if (client->request.done)
+            read_more(client);
+        else
+            http_exchange_pump(client);
+        break;
+    case HTTP_ENDING:
+        drop(client);
+        break;
+    case HTTP_GONE:
+        break;
+    }
+}
+
+static void ready(void *argument, int fd, unsigned events)
+{
+    struct http_client *client = argument;
+    (void)fd;
+    if ((events & LOOP_WRITE) && client->out) {
+        if (!http_flush(client->worker, client->fd, &client->out))
+            lost(client);
+        else if (!client->shut)
+            http_set_deadline(client, http_idle_ns(client));
+    }
+    if ((events & LOOP_READ) && (client->io.events & LOOP_READ))
+        read_client(client);
+    http_settle(client);
+}
+
+/* -- time -- */
+
+/* The timer is not touched with each request: when it fires, it looks what the time is for. */
+void http_set_deadline(struct http_client *client, uint64_t ns)
+{
+    uint64_t now_ns = loop_now_ns(client->worker->loop);
+    client->deadline_ns = ns < UINT64_MAX - now_ns ? now_ns + ns : UINT64_MAX;
+    if (client->deadline_ns != UINT64_MAX &&
+        (!loop_timer_armed(&client->timer) || client->timer.deadline_ns > client->deadline_ns))
+        loop_timer_start(&client->timer, ns);
+}
+
+static void exchange_late(struct http_client *client)
+{
+    bool waits_for_body = !client->request.done && !client->upstream->out;
+    if (client->out) { /* it does not read */
+        lost(client);
+        return;
+    }
+    http_exchange_leave(client, waits_for_body ? ORCH_OUTCOME_CLIENT_GONE : ORCH_OUTCOME_TIMEOUT);
+    if (client->replied)
+        http_client_gone(client, END_RESET);
+    else if (waits_for_body)
+        http_answer(client, 408, "The body did not come in time");
+    else
+        http_answer(client, 504, "The endpoint did not reply in time");
+}
+
+static void reading_late(struct http_client *client)
+{
+    if (!client->in || client->out) { /* idle, or it does not read */
+        http_client_gone(client, client->out ? END_RESET : END_IN_ORDER);
+        return;
+    }
+    client->method_id = HTTP_METHOD_OTHER;
+    http_answer(client, 408, "The head did not come in time");
+}
+
+static void late(void *argument)
+{
+    struct http_client *client = argument;
+    uint64_t now_ns = loop_now_ns(client->worker->loop);
+    if (client->deadline_ns == UINT64_MAX)
+        return;
+    if (now_ns < client->deadline_ns) {
+        loop_timer_start(&client->timer, client->deadline_ns - now_ns);
+        return;
+    }
+    switch ((enum http_state)client->state) {
+    case HTTP_READING:
+        reading_late(client);
+        break;
+    case HTTP_CONNECTING:
+        http_exchange_connect_failed(client, ORCH_OUTCOME_TIMEOUT);
+        break;
+    case HTTP_EXCHANGE:
+        exchange_late(client);
+        break;
+    case HTTP_ENDING:
+        http_client_gone(client, client->out ? END_RESET : END_IN_ORDER);
+        break;
+    case HTTP_GONE:
+        break;
+    }
+    http_settle(client);
+}
+
+/* -- its begin -- */
+
+void http_client_begin(struct worker *worker, struct worker_service *service, int take_fd,
+                       const union socket_address *source)
+{
+    static const int on = 1;
+    struct http_engine *engine = engine_of(worker);
+    struct http_client *client = take_memory(engine);
+    client->worker = worker;
+    client->service = service;
+    client->source = *source;
+    client->fd = take_fd;
+    client->state = HTTP_READING;
+    client->request.done = true;
+    service->connections++;
+    atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
+    (void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    loop_io_init(&client->io, worker->loop, "http client", ready, client);
+    loop_timer_init(&client->timer, worker->loop, "http client", late, client);
+    DL_APPEND2(engine->all, client, all_prev, all_next);
+    http_set_deadline(client, http_idle_ns(client));
+    http_settle(client);
+}
+
+/* -- orders -- */
+
+void http_obey(struct worker *worker, struct endpoint *endpoint)
+{
+    struct endpoint_lane *lane = &endpoint->lanes[worker->index];
+    http_lane_set(worker, endpoint, false);
+    while (lane->exchanges) {
+        struct http_client *client = lane->exchanges;
+        http_exchange_cut(client);
+        http_settle(client);
+    }
+}
+
+void http_finish(struct worker *worker)
+{
+    struct http_engine *engine = worker->http;
+    if (!engine)
+        return;
+    while (engine->all) {
+        struct http_client *client = engine->all;
+        http_exchange_leave(client, ORCH_OUTCOME_ERROR);
+        http_client_gone(client, client->replied ? END_RESET : END_IN_ORDER);
+        release(client);
+    }
+    http_upstreams_finish(worker);
+    while (engine->spare) {
+        struct http_client *client = engine->spare;
+        engine->spare = client->all_next;
+        free(client);
+    }
+    while (engine->intakes) {
+        struct http_intake *intake = engine->intakes;
+        engine->intakes = intake->next;
+        free(intake);
+    }
+    free(engine);
+    worker->http = NULL;
+}

@@ -1,0 +1,15 @@
+/* What the rest of the proxy calls of `protocol: http`. All [worker]. */
+#ifndef PROXY_HTTP_HTTP_H
+#define PROXY_HTTP_HTTP_H
+
+#include "proxy/worker.h"
+
+void http_client_begin(struct worker *worker, struct worker_service *service, int take_fd,
+                       const union socket_address *source);
+/* May requests be sent to it on this worker? If not, connections without one are closed. */
+void http_lane_set(struct worker *worker, struct endpoint *endpoint, bool open);
+/* The endpoint's time is up: what is still under way there is cut, and counted. */
+void http_obey(struct worker *worker, struct endpoint *endpoint);
+void http_finish(struct worker *worker); /* closes all, frees what is kept */
+
+#endif

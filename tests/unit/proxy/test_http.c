@@ -1,0 +1,591 @@
+/* What `protocol: http` does with requests and replies, byte for byte. */
+#include "http_origin.h"
+#include "rig.h"
+
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void prepare(void)
+{
+    rig_prepare();
+    rig.protocol = FEED_HTTP;
+    rig.workers = 1;
+}
+
+TestSuite(proxy_http, .init = prepare, .fini = rig_finish, .timeout = 60);
+
+#define HOST "Host: a.example\r\n"
+#define GET(target) "GET " target " HTTP/1.1\r\n" HOST "\r\n"
+
+static struct http_origin *a, *b;
+static char got[1 << 17];
+
+static void put(bool with_a, bool draining_a)
+{
+    struct rig_endpoint both[] = {{"a", a->port, draining_a}, {"b", b ? b->port : 0, false}};
+    if (b)
+        rig_put(with_a ? both : both + 1, with_a ? 2 : 1);
+    else
+        rig_put(both, with_a ? 1 : 0);
+    rig_publish();
+}
+
+static void start_one(void)
+{
+    a = http_origin_start("a");
+    b = NULL;
+    rig_feed();
+    put(true, false);
+}
+
+static void start_two(void)
+{
+    a = http_origin_start("a");
+    b = http_origin_start("b");
+    rig_feed();
+    put(true, false);
+}
+
+static void put_bytes(int fd, const char *text)
+{
+    cr_assert_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* Reads until what came ends in `end`. */
+static const char *receive(int fd, const char *end)
+{
+    size_t length = 0;
+    do {
+        ssize_t count = recv(fd, got + length, sizeof got - 1 - length, 0);
+        cr_assert(count > 0, "after \"%.*s\", waiting for \"%s\"", (int)length, got, end);
+        length += (size_t)count;
+        got[length] = 0;
+    } while (length < strlen(end) || strcmp(got + length - strlen(end), end) != 0);
+    return got;
+}
+
+/* Whose reply it is: a name is one letter. */
+static char ask_name(int fd, const char *request)
+{
+    const char *end = NULL;
+    put_bytes(fd, request);
+    for (size_t length = 0; !end || !end[4];) {
+        ssize_t count = recv(fd, got + length, sizeof got - 1 - length, 0);
+        cr_assert(count > 0, "after \"%.*s\"", (int)length, got);
+        length += (size_t)count;
+        got[length] = 0;
+        end = strstr(got, "\r\n\r\n");
+    }
+    return end[4];
+}
+
+static const char *receive_all(int fd)
+{
+    size_t length = 0;
+    for (ssize_t count; (count = recv(fd, got + length, sizeof got - 1 - length, 0)) > 0;)
+        length += (size_t)count;
+    got[length] = 0;
+    return got;
+}
+
+static const char *ask(int fd, const char *request, const char *end)
+{
+    put_bytes(fd, request);
+    return receive(fd, end);
+}
+
+static void expect_answer(const char *request, const char *answer)
+{
+    int fd = client_connect(rig.port);
+    put_bytes(fd, request);
+    cr_expect_str_eq(receive(fd, answer), answer);
+    close(fd);
+}
+
+static bool has(const char *text)
+{
+    return strstr(got, text);
+}
+
+Test(proxy_http, keeps_connections_on_both_sides)
+{
+    start_one();
+    int first = client_connect(rig.port), second = client_connect(rig.port);
+    for (int i = 0; i < 20; i++) {
+        ask(first, GET("/name"), "\r\n\r\na");
+        cr_assert_str_eq(got, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na");
+        ask(second, GET("/name"), "\r\n\r\na");
+    }
+    cr_assert_eq(atomic_load(&a->connections), 1);
+    cr_assert_eq(atomic_load(&a->requests), 40);
+    close(first);
+    close(second);
+}
+
+Test(proxy_http, balances_by_request)
+{
+    unsigned of_a = 0;
+    start_two();
+    int fd = client_connect(rig.port);
+    for (int i = 0; i < 20; i++)
+        of_a += ask_name(fd, GET("/name")) == 'a';
+    cr_assert_eq(of_a, 10);
+    close(fd);
+}
+
+Test(proxy_http, tells_the_endpoint_whom_it_serves)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    ask(fd,
+        "GET /echo?x HTTP/1.1\r\nHOST: a.example\r\nConnection: X-Mine\r\nX-Mine: 1\r\n"
+        "X-Forwarded-For: 6.6.6.6\r\n\r\n",
+        "\r\n\r\n");
+    while (!has("Forwarded: for="))
+        receive(fd, "\r\n\r\n");
+    cr_expect(has("GET /echo?x HTTP/1.1\r\nHost: a.example\r\n"));
+    cr_expect(has("\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: http\r\n"
+                  "X-Forwarded-Host: a.example\r\n"
+                  "Forwarded: for=127.0.0.1;host=\"a.example\";proto=http\r\n"));
+    cr_expect(has("\r\nX-Request-Id: "));
+    cr_expect(has("\r\ntraceparent: 00-"));
+    cr_expect(!has("X-Mine") && !has("6.6.6.6"));
+    close(fd);
+}
+
+Test(proxy_http, answers_what_was_pipelined_in_order)
+{
+    start_two();
+    int fd = client_connect(rig.port);
+    put_bytes(fd,
+              GET("/pieces") GET("/none") "HEAD /name HTTP/1.1\r\n" HOST "\r\n" GET("/chunked"));
+    receive(fd, "X-Sum: 7\r\n\r\n");
+    cr_assert_str_eq(got, "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
+                          "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok"
+                          "HTTP/1.1 204 No Content\r\n\r\n"
+                          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
+                          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                          "5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 7\r\n\r\n");
+    close(fd);
+}
+
+Test(proxy_http, serves_clients_of_http_1_0)
+{
+    start_one();
+    expect_answer("GET /name HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+                  "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: keep-alive\r\n\r\na");
+    int fd = client_connect(rig.port);
+    put_bytes(fd, "GET /chunked HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    cr_expect_str_eq(receive_all(fd), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello world");
+    close(fd);
+    fd = client_connect(rig.port);
+    put_bytes(fd, "GET /pieces HTTP/1.0\r\n\r\n");
+    cr_expect_str_eq(receive_all(fd), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n"
+                                      "Connection: close\r\n\r\nok");
+    close(fd);
+}
+
+Test(proxy_http, frames_a_body_that_ends_with_its_connection)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    ask(fd, GET("/until-end"), "\r\n0\r\n\r\n");
+    cr_assert_str_eq(got, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                          "d\r\nuntil the end\r\n0\r\n\r\n");
+    ask(fd, GET("/name"), "\r\n\r\na");
+    close(fd);
+}
+
+Test(proxy_http, passes_chunked_bodies_with_their_trailers)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    put_bytes(fd, "POST /continue HTTP/1.1\r\n" HOST "Expect: 100-continue\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n");
+    cr_assert_str_eq(receive(fd, "\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    const char body[] = "5;x=y\r\nhello\r\n0\r\nX-Sum: 7\r\nHost: b\r\n\r\n";
+    for (size_t i = 0; i < sizeof body - 1; i++)
+        cr_assert_eq(send(fd, body + i, 1, MSG_NOSIGNAL), 1);
+    receive(fd, "\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 7\r\n\r\n");
+    ask(fd, GET("/name"), "\r\n\r\na");
+    close(fd);
+}
+
+/* -- much of it -- */
+
+static void *send_much(void *argument)
+{
+    static char bytes[1 << 20];
+    char head[128];
+    int fd = *(int *)argument;
+    snprintf(head, sizeof head, "POST /name HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n",
+             30 * sizeof bytes);
+    put_bytes(fd, head);
+    for (int i = 0; i < 30; i++)
+        for (size_t at = 0; at < sizeof bytes;) {
+            ssize_t sent = send(fd, bytes + at, sizeof bytes - at, MSG_NOSIGNAL);
+            cr_assert(sent > 0);
+            at += (size_t)sent;
+        }
+    return NULL;
+}
+
+Test(proxy_http, streams_large_bodies_either_way)
+{
+    static uint8_t bytes[1 << 20];
+    pthread_t sender;
+    start_one();
+    int fd = client_connect(rig.port);
+    put_bytes(fd, GET("/bytes"));
+    size_t length = 0, head = 0;
+    for (uint64_t at = 0; at < HTTP_ORIGIN_BYTES;) {
+        ssize_t count = recv(fd, bytes, sizeof bytes, 0);
+        cr_assert(count > 0, "after %lu", at);
+        if (!head) {
+            uint8_t *end = memmem(bytes, (size_t)count, "\r\n\r\n", 4);
+            cr_assert(end);
+            head = (size_t)(end + 4 - bytes);
+        }
+        for (size_t i = at ? 0 : head; i < (size_t)count; i++, at++)
+            cr_assert_eq(bytes[i], pattern_at(at), "at %lu", at);
+        length += (size_t)count;
+    }
+    cr_assert_eq(length, head + HTTP_ORIGIN_BYTES);
+    cr_assert_eq(pthread_create(&sender, NULL, send_much, &fd), 0);
+    receive(fd, "\r\n\r\na");
+    pthread_join(sender, NULL);
+    cr_assert_eq(atomic_load(&a->body_bytes), 30u << 20);
+    cr_assert_eq(atomic_load(&a->connections), 1);
+    close(fd);
+}
+
+Test(proxy_http, passes_a_reply_that_comes_before_its_requests_body)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    put_bytes(fd, "POST /early HTTP/1.1\r\n" HOST "Content-Length: 100\r\n\r\nsome");
+    cr_assert_str_eq(receive(fd, "\r\n\r\n"), "HTTP/1.1 413 Too Much\r\nContent-Length: 0\r\n"
+                                              "Connection: close\r\n\r\n");
+    cr_assert_eq(recv(fd, got, 1, 0), 0);
+    close(fd);
+}
+
+Test(proxy_http, carries_an_upgraded_connection)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    put_bytes(fd, "GET /upgrade HTTP/1.1\r\n" HOST "Connection: keep-alive, Upgrade\r\n"
+                  "Upgrade: websocket\r\n\r\nearly");
+    receive(fd, "\r\n\r\nhelloearly");
+    cr_assert(has("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                  "Connection: Upgrade\r\n"));
+    ask(fd, "\x01\x02 no HTTP", "\x01\x02 no HTTP");
+    close(fd);
+}
+
+Test(proxy_http, does_not_upgrade_to_http_2)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    ask(fd,
+        "GET /echo HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\n"
+        "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nUpgrade: h2c\r\n\r\n",
+        "\r\n\r\n");
+    while (!has("Forwarded: for="))
+        receive(fd, "\r\n\r\n");
+    cr_assert(!has("pgrade") && !has("HTTP2"));
+    close(fd);
+}
+
+/* -- refused -- */
+
+#define ANSWER(status, length, more, text)                                                         \
+    "HTTP/1.1 " status "\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " length    \
+    "\r\n" more "\r\n" text "\n"
+
+static void expect_refused(const char *request, const char *answer)
+{
+    int fd = client_connect(rig.port);
+    put_bytes(fd, request);
+    cr_expect_str_eq(receive_all(fd), answer);
+    close(fd);
+}
+
+Test(proxy_http, refuses_with_a_reason_and_closes)
+{
+    start_one();
+    expect_refused("GET / HTTP/1.1\r\n\r\n" GET("/name"),
+                   ANSWER("400 Bad Request", "8", "Connection: close\r\n", "no Host"));
+    expect_refused("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"
+                   "\r\n0\r\n\r\n" GET("/name"),
+                   ANSWER("400 Bad Request", "40", "Connection: close\r\n",
+                          "Content-Length beside Transfer-Encoding"));
+    expect_refused("POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0x\r\n\r\n",
+                   ANSWER("400 Bad Request", "34", "Connection: close\r\n",
+                          "The body is not framed as it says"));
+    cr_expect_eq(atomic_load(&a->requests), 0);
+    expect_refused("GET / HTTP/3.0\r\n" HOST "\r\n", ANSWER("505 HTTP Version Not Supported", "11",
+                                                            "Connection: close\r\n", "not HTTP/1"));
+}
+
+Test(proxy_http, answers_in_place_of_an_endpoint)
+{
+    char request[] = GET("/");
+    a = b = NULL;
+    rig_feed();
+    rig_put((struct rig_endpoint[]){{"a", 1, false}}, 0);
+    rig_publish();
+    const char *none = ANSWER("503 Service Unavailable", "37", "Retry-After: 1\r\n",
+                              "No endpoint of this service is ready");
+    int fd = client_connect(rig.port);
+    for (int i = 0; i < 3; i++)
+        cr_expect_str_eq(ask(fd, request, "ready\n"), none);
+    rig_put((struct rig_endpoint[]){{"a", free_port(), false}}, 1);
+    rig_publish();
+    cr_expect_str_eq(
+        ask(fd, request, "reached\n"),
+        ANSWER("502 Bad Gateway", "45", "", "No endpoint of this service could be reached"));
+    close(fd);
+}
+
+Test(proxy_http, tells_that_an_endpoint_does_not_speak_http)
+{
+    start_one();
+    expect_answer(GET("/garbage"),
+                  ANSWER("502 Bad Gateway", "37", "", "The endpoint's reply is not HTTP/1.1"));
+}
+
+/* -- failing endpoints -- */
+
+Test(proxy_http, sends_an_idempotent_request_once_more)
+{
+    start_two();
+    atomic_store(&b->dropped, true);
+    int fd = client_connect(rig.port);
+    cr_expect_eq(ask_name(fd, GET("/drop-once")), 'b');
+    cr_expect(ask_name(fd, GET("/drop-once")));
+    cr_expect(atomic_load(&a->dropped));
+    close(fd);
+}
+
+Test(proxy_http, sends_no_other_request_twice)
+{
+    start_two();
+    const char *cut = ANSWER("502 Bad Gateway", "62", "",
+                             "The endpoint closed the connection before its reply was whole");
+    expect_answer("POST /drop-once HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", cut);
+    cr_assert_eq(atomic_load(&a->requests) + atomic_load(&b->requests), 1);
+}
+
+Test(proxy_http, goes_to_another_endpoint_when_one_is_not_there)
+{
+    a = http_origin_start("a");
+    b = NULL;
+    rig_feed();
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}, {"x", free_port(), false}}, 2);
+    rig_publish();
+    int fd = client_connect(rig.port);
+    for (int i = 0; i < 10; i++)
+        ask(fd, "POST /name HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nbody", "\r\n\r\na");
+    cr_assert_eq(atomic_load(&a->requests), 10);
+    close(fd);
+}
+
+/* The server's end of a connection comes when it is in the pool, or with the next request. */
+Test(proxy_http, does_not_trip_over_a_connection_that_has_ended)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    for (int i = 0; i < 50; i++) {
+        ask(fd, GET("/last"), "\r\n\r\na");
+        ask(fd, "POST /last HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nbody", "\r\n\r\na");
+    }
+    close(fd);
+}
+
+Test(proxy_http, resets_a_client_whose_reply_was_cut)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    put_bytes(fd, GET("/cut"));
+    size_t length = 0;
+    ssize_t count;
+    while ((count = recv(fd, got + length, sizeof got - length, 0)) > 0)
+        length += (size_t)count;
+    cr_assert_eq(count, -1, "nobody takes a part for the whole");
+    close(fd);
+}
+
+/* -- time -- */
+
+Test(proxy_http, waits_for_a_reply_so_long_as_the_idle_timeout)
+{
+    rig.idle_ns = 200 * NS_PER_MS;
+    start_one();
+    expect_answer(GET("/wait"),
+                  ANSWER("504 Gateway Timeout", "35", "", "The endpoint did not reply in time"));
+    int fd = client_connect(rig.port);
+    ask(fd, GET("/name"), "\r\n\r\na");
+    cr_assert(client_is_closed(fd));
+    close(fd);
+    fd = client_connect(rig.port);
+    put_bytes(fd, "POST /name HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nhalf");
+    cr_assert_str_eq(receive_all(fd), ANSWER("408 Request Timeout", "30", "Connection: close\r\n",
+                                             "The body did not come in time"));
+    close(fd);
+}
+
+Test(proxy_http, bounds_the_time_for_a_head_however_it_drips)
+{
+    start_one();
+    struct pollfd watched = {.fd = client_connect(rig.port), .events = POLLIN};
+    const char request[] = "GET / HTTP/1.1\r\nX: ";
+    put_bytes(watched.fd, request);
+    int drips = 0;
+    while (poll(&watched, 1, 500) == 0 && drips++ < 40)
+        put_bytes(watched.fd, "x");
+    cr_assert(drips < 40);
+    cr_assert_str_eq(receive_all(watched.fd),
+                     ANSWER("408 Request Timeout", "30", "Connection: close\r\n",
+                            "The head did not come in time"));
+    close(watched.fd);
+}
+
+static bool has_counted(void)
+{
+    return rig.served == 3 && rig.failed == 1 && rig.in_flight == 1;
+}
+
+Test(proxy_http, counts_by_request)
+{
+    start_one();
+    int fd = client_connect(rig.port), waiting = client_connect(rig.port);
+    for (int i = 0; i < 3; i++)
+        ask(fd, GET("/name"), "\r\n\r\na");
+    ask(fd, GET("/error"), "\r\n\r\na");
+    put_bytes(waiting, GET("/wait"));
+    cr_assert(rig_wait(has_counted), "served %lu failed %lu in flight %lu", rig.served, rig.failed,
+              rig.in_flight);
+    http_origin_go(a);
+    receive(waiting, "\r\n\r\na");
+    close(fd);
+    close(waiting);
+}
+
+/* -- endpoints that leave -- */
+
+static bool a_is_drained(void)
+{
+    return rig_drained("a", NULL);
+}
+
+static bool has_no_connection(void *origin)
+{
+    return atomic_load(&((struct http_origin *)origin)->open) == 0;
+}
+
+static bool has_one_request(void *origin)
+{
+    return atomic_load(&((struct http_origin *)origin)->requests) == 1;
+}
+
+Test(proxy_http, draining_closes_no_client_and_leaves_no_connection_idle)
+{
+    uint64_t cut = 99;
+    char line[64];
+    start_two();
+    int fd = client_connect(rig.port);
+    for (int i = 0; i < 4; i++)
+        ask(fd, GET("/none"), "\r\n\r\n");
+    put(true, true);
+    cr_assert(wait_until(has_no_connection, a));
+    cr_assert(rig_wait(a_is_drained));
+    cr_assert(rig_drained("a", &cut));
+    cr_assert_eq(cut, 0);
+    for (int i = 0; i < 10; i++)
+        ask(fd, GET("/name"), "\r\n\r\nb");
+    snprintf(line, sizeof line, "%u", atomic_load(&a->requests));
+    cr_assert_str_eq(line, "2");
+    close(fd);
+}
+
+Test(proxy_http, draining_lets_requests_end)
+{
+    uint64_t cut = 99;
+    start_two();
+    int waiting = client_connect(rig.port), other = client_connect(rig.port);
+    put_bytes(waiting, GET("/wait"));
+    while (!atomic_load(&a->requests) && !atomic_load(&b->requests))
+        usleep(1000);
+    if (atomic_load(&b->requests)) { /* the one that has it is to leave */
+        struct http_origin *swap = a;
+        a = b;
+        b = swap;
+        rig_put((struct rig_endpoint[]){{"a", b->port, false}, {"b", a->port, true}}, 2);
+        rig_publish();
+    } else {
+        put(true, true);
+    }
+    const char *leaving = a->name;
+    ask(other, GET("/none"), "\r\n\r\n");
+    rig_loop(100 * NS_PER_MS);
+    cr_assert_not(rig_drained(leaving, NULL));
+    http_origin_go(a);
+    receive(waiting, "\r\n\r\n");
+    for (int i = 0; i < 200 && !rig_drained(leaving, &cut); i++)
+        rig_loop(10 * NS_PER_MS);
+    cr_assert_eq(cut, 0);
+    close(waiting);
+    close(other);
+}
+
+Test(proxy_http, draining_cuts_at_its_deadline_what_has_no_reply_yet)
+{
+    uint64_t cut = 0;
+    rig.drain_ns = 300 * NS_PER_MS;
+    start_one();
+    int waiting = client_connect(rig.port), upgraded = client_connect(rig.port);
+    ask(upgraded,
+        "GET /upgrade HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "hello");
+    put_bytes(waiting, GET("/wait"));
+    while (atomic_load(&a->requests) < 2)
+        usleep(1000);
+    put(true, true);
+    cr_assert(rig_wait(a_is_drained));
+    cr_assert(rig_drained("a", &cut));
+    cr_assert_eq(cut, 2);
+    receive(waiting, "replied\n");
+    cr_assert(has("HTTP/1.1 504 Gateway Timeout\r\n"));
+    cr_assert(client_is_closed(upgraded));
+    close(waiting);
+    close(upgraded);
+}
+
+Test(proxy_http, the_last_reply_of_a_removed_service_says_so)
+{
+    start_one();
+    int fd = client_connect(rig.port), idle = client_connect(rig.port);
+    ask(idle, GET("/name"), "\r\n\r\na");
+    put_bytes(fd, GET("/wait"));
+    cr_assert(wait_until(has_one_request, a) || atomic_load(&a->requests) == 2);
+    while (atomic_load(&a->requests) < 2)
+        usleep(1000);
+    proxy_feed_service_remove(rig.feed, "web");
+    rig_publish();
+    http_origin_go(a);
+    cr_assert_str_eq(receive_all(fd), "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"
+                                      "Connection: close\r\n\r\na");
+    put_bytes(idle, GET("/name"));
+    receive_all(idle);
+    cr_assert(has("HTTP/1.1 503 Service Unavailable\r\n") && has("Connection: close\r\n"));
+    close(fd);
+    close(idle);
+}
