@@ -187,6 +187,7 @@ static const char *next_service(void *argument, const char *after)
 static void container_changed(void *argument, const struct container *container)
 {
     struct server *server = argument;
+    service_manager_container_changed(server->services, container);
     deployment_manager_container_changed(server->deployments, container);
     touched(server, KIND_CONTAINER, container->id);
 }

@@ -119,8 +119,11 @@ static void note_heard(struct flow *flow, const char *json, size_t length)
     bool gap = now_ns() - host->heard_ns > (SUSPECT_MS - 700) * NS_PER_MS;
     if (flow->server != server_leader())
         return;
-    host->heard_ns = now_ns();
-    host->heard_stalled_ns = world.stalled_ns;
+    host->unread = flow->server->process.stopped_until_ns != 0;
+    if (!host->unread) {
+        host->heard_ns = now_ns();
+        host->heard_stalled_ns = world.stalled_ns;
+    }
     if (gap)
         host->steady_since_ns = 0;
     if (!schema_read_stored(&message_type, json, length, &arena, &message, &error) ||

@@ -82,18 +82,22 @@ uint64_t process_next_ns(const struct process *process)
     return local_ns == UINT64_MAX ? UINT64_MAX : process_world(process, local_ns);
 }
 
-/* A server that did not listen holds that against no node, but for the first second of it; what
- * came meanwhile is read now. */
+/* A server that did not listen holds that against no node, but for the first second of it. */
 static void note_stall(const struct process *process)
 {
     uint64_t span_ns = now_ns() - process->stopped_at_ns;
-    if (process != &server_leader()->process || span_ns < NS_PER_SECOND)
-        return;
-    world.stalled_ns += span_ns - NS_PER_SECOND;
+    if (process == &server_leader()->process && span_ns > NS_PER_SECOND)
+        world.stalled_ns += span_ns - NS_PER_SECOND;
+}
+
+/* What came meanwhile has been read now. */
+static void note_read(const struct process *process)
+{
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
-        if (host->heard_ns < process->stopped_at_ns)
+        if (process != &server_leader()->process || !host->unread)
             continue;
+        host->unread = false;
         host->heard_ns = now_ns();
         host->heard_stalled_ns = world.stalled_ns;
     }
@@ -106,7 +110,8 @@ void process_sync(struct process *process)
     if (process->stopped_until_ns > now_ns())
         return;
     uint64_t local_ns = process_local(process, now_ns());
-    if (process->stopped_until_ns) {
+    bool goes_on = process->stopped_until_ns != 0;
+    if (goes_on) {
         note_stall(process);
         process->stopped_until_ns = 0;
         loop_virtual_jump(process->loop, local_ns);
@@ -116,6 +121,8 @@ void process_sync(struct process *process)
     process->running = true;
     (void)loop_run_until(process->loop, local_ns);
     process->running = false;
+    if (goes_on)
+        note_read(process);
 }
 
 static void start_hosting(struct process *process, struct op_table **ops,

@@ -253,6 +253,7 @@ struct host {
     uint64_t word_ns;          /* last message of a server that reached its agent */
     uint64_t heard_ns;         /* last message of it that reached the leader */
     uint64_t heard_stalled_ns; /* world.stalled_ns then */
+    bool unread;               /* one has come that a leader which stands still will read */
     uint64_t told_since_ns;    /* what the server sends comes at once since then; 0: not now */
     bool was_lost;
     uint64_t steady_since_ns; /* told everything, and never silent since; 0: not now */

@@ -100,6 +100,7 @@ static void begin(struct drain *drain, const struct container *container)
         drain->version = version > drain->version ? version : drain->version;
         if (!service_serves(manager, service, container, &state, &port))
             continue; /* no table has it */
+        drain->served = true;
         add_debts(drain, service);
         if (service->drain_timeout_ns > longest_ns)
             longest_ns = service->drain_timeout_ns;
@@ -108,6 +109,27 @@ static void begin(struct drain *drain, const struct container *container)
     /* In no table as of now; those that proxies still hold are to be replaced first. */
     if (!drain->debts && node_registry_table_acknowledged(manager->config.nodes, drain->version))
         loop_timer_start(&drain->deadline, 0);
+}
+
+static bool is_served(struct service_manager *manager, const struct container *container)
+{
+    const struct service *service = NULL;
+    enum endpoint_state state;
+    int64_t port;
+    while ((service = service_of(manager, container->deployment, service)))
+        if (service_serves(manager, service, container, &state, &port))
+            return true;
+    return false;
+}
+
+/* It had ended when its drain began, and its node, which had not heard of that, made it anew. */
+void service_manager_container_changed(struct service_manager *manager,
+                                       const struct container *container)
+{
+    struct drain *drain = NULL;
+    HASH_FIND_STR(manager->drains, container->id, drain);
+    if (drain && drain->begun && !drain->served && is_served(manager, container))
+        begin(drain, container);
 }
 
 static void begin_when_settled(void *argument)

@@ -44,7 +44,8 @@ struct drain {
     struct debt *debts;
     int64_t version; /* of the table without it */
     struct loop_timer deadline;
-    bool begun; /* not before the nodes have told, after a start, what runs there */
+    bool begun;  /* not before the nodes have told, after a start, what runs there */
+    bool served; /* tables have it: as draining, from now on */
     char deployment[64], container[80];
 };
 struct service_manager {

@@ -68,6 +68,8 @@ void service_manager_node_changed(struct service_manager *manager, const char *n
 /* Begins taking the container out of the tables; container_manager_drained follows once every
  * proxy that counts has acknowledged and drained (at once when no service has it). */
 void service_manager_drain(struct service_manager *manager, const struct container *container);
+void service_manager_container_changed(struct service_manager *manager,
+                                       const struct container *container);
 /* Is it active in every proxy that counts (or in no service at all)? A rollout waits for this
  * before it takes an old one away. */
 bool service_manager_is_active(struct service_manager *manager, const struct container *container);

@@ -84,6 +84,26 @@ Test(drain, a_word_of_an_earlier_drain_does_not_count)
     cr_assert_not(is_there());
 }
 
+Test(drain, one_that_ended_and_is_back_is_drained_too)
+{
+    other->acknowledges_nothing = other->drains_nothing = true;
+    node->bad_image = "app:1"; /* it does not run any more */
+    go_on(node);
+    cr_assert_eq(rig_endpoint_state(other, id), 0);
+    delete_it();
+    rig_run_ms(100);
+    cr_assert_eq(rig_endpoint_state(other, id), 0);
+    node->bad_image = NULL;
+    go_on(node);
+    cr_assert_eq(rig_endpoint_state(other, id), ENDPOINT_DRAINING);
+    other->acknowledges_nothing = false;
+    go_on(other);
+    cr_assert_eq(intent(), ASSIGNED_DRAIN, "the other one has connections to it");
+    other->drains_nothing = false;
+    go_on(other);
+    cr_assert_not(is_there());
+}
+
 Test(drain, a_proxy_that_is_silent_for_too_long_does_not_count)
 {
     other->silent = true;
