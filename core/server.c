@@ -125,6 +125,12 @@ static void node_lost(void *argument, const char *node, bool lost)
     container_manager_node_lost(server->containers, node, lost);
 }
 
+static void node_released(void *argument, const char *node)
+{
+    struct server *server = argument;
+    container_manager_node_released(server->containers, node);
+}
+
 static void nodes_settled(void *argument)
 {
     struct server *server = argument;
@@ -326,6 +332,7 @@ struct server *server_create(const struct server_config *config)
     node_registry_set_events(server->nodes, &(struct node_events){.report = node_report,
                                                                   .changed = node_changed,
                                                                   .lost = node_lost,
+                                                                  .released = node_released,
                                                                   .settled = nodes_settled,
                                                                   .fill_container = fill_container,
                                                                   .next_container = next_container,

@@ -205,7 +205,9 @@ static const struct field node_fields[] = {
           .doc = "Without a heartbeat for so long: no new traffic, no placements."),
     FIELD(config_node, lost_after_ns, "lostAfter", FIELD_DURATION, .min = SECOND / 5,
           .max = 24 * HOUR, .initial = "\"15s\"",
-          .doc = "Without a heartbeat for so long: its containers are replaced."),
+          .doc =
+              "Without a heartbeat for so long: its containers are replaced; when many nodes are "
+              "lost, those of one node after another."),
 };
 static const struct type node_settings_type = {
     .name = "NodeSettings", .size = sizeof(struct config_node), TYPE_FIELDS(node_fields)};

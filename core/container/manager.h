@@ -74,6 +74,8 @@ void container_manager_report(struct container_manager *manager, const char *nod
                               const struct report *report);
 /* The node is lost (true) or back. */
 void container_manager_node_lost(struct container_manager *manager, const char *node, bool lost);
+/* What the lost node had may be replaced now. */
+void container_manager_node_released(struct container_manager *manager, const char *node);
 /* Puts the end of `container` into the transaction: intent STOP. False: it is on its way out
  * already.
  */

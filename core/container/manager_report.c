@@ -292,3 +292,9 @@ void container_manager_node_lost(struct container_manager *manager, const char *
         manager->events.changed(manager->events.argument, container);
     }
 }
+
+void container_manager_node_released(struct container_manager *manager, const char *node)
+{
+    for (struct soft *soft = soft_of_node(manager, node); soft; soft = soft->next_on_node)
+        manager->events.changed(manager->events.argument, soft->record);
+}

@@ -22,7 +22,8 @@ enum {
     MARK_WAITING = 1 << 8,
     MARK_ORPHAN = 1 << 9,
     MARK_OVERDUE = 1 << 10,
-    MARK_SLOT = 1 << 11
+    MARK_SLOT = 1 << 11,
+    MARK_HELD = 1 << 12
 };
 enum { LOOKED_THROUGH_AT_ONCE = 250, SLOTS_LIMIT = 1 << 24 };
 
@@ -92,6 +93,8 @@ static uint16_t flags_of(struct deployment_manager *manager, struct track *track
         flags = live_flags(manager, track, deployment, container, brief);
     else
         flags = !run ? MARK_STOPPING : brief->state == CONTAINER_LOST ? MARK_LOST : MARK_FAILED;
+    if (flags & MARK_LOST && node_registry_holds(manager->config.nodes, container->node))
+        flags |= MARK_HELD;
     if (!node_registry_find(manager->config.nodes, container->node))
         flags |= MARK_ORPHAN;
     if (run && (live || container->failed) && !census_is_outdated(manager, deployment, container))
@@ -111,6 +114,7 @@ static void count(struct track *track, const struct container_mark *mark, int64_
     counts->updated_available += both ? by : 0;
     counts->stopping += flags & MARK_STOPPING ? by : 0;
     counts->lost += flags & MARK_LOST ? by : 0;
+    counts->held += flags & MARK_HELD ? by : 0;
     counts->failed += flags & MARK_FAILED ? by : 0;
     counts->pulling_failed += flags & MARK_PULLING_FAILED ? by : 0;
     counts->waiting += flags & MARK_WAITING ? by : 0;

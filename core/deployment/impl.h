@@ -18,6 +18,7 @@ struct counts {
     int64_t pulling_failed; /* wait for an image */
     int64_t waiting;        /* are not ready and say why */
     int64_t orphans;        /* their node was deleted */
+    int64_t held;           /* of those lost: not to be replaced yet */
     int64_t overdue;        /* should have left their node by now */
     uint64_t seq;
 };

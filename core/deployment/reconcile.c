@@ -176,7 +176,8 @@ static void delete_all(struct deployment_manager *manager, struct txn *txn, stru
     txn_event(txn, EVENT_NORMAL, "Deleted", object, "its last container is gone");
 }
 
-/* How many may be made now. Failed ones hold their slots: their policy makes no other. */
+/* How many may be made now. Failed ones hold their slots: their policy makes no other. Lost ones
+ * that the brake holds stand for those that would take their place. */
 int64_t deployment_missing(const struct census *census)
 {
     const struct bounds *bounds = &census->bounds;
@@ -190,6 +191,7 @@ int64_t deployment_missing(const struct census *census)
         room = short_of;
     if (wanted < short_of) /* what is lost meanwhile is made anew, if of the next revision */
         wanted = short_of;
+    room -= counts->held;
     return wanted < room ? wanted : room;
 }
 

@@ -162,6 +162,12 @@ static void set_words(const struct census *census, const struct track *track,
         snprintf(out->reason, sizeof out->reason, "Unschedulable");
         snprintf(out->message, sizeof out->message, "no node takes the next replica: %s",
                  track->why);
+    } else if (census->counts.held) {
+        snprintf(out->reason, sizeof out->reason, "NodesLost");
+        snprintf(out->message, sizeof out->message,
+                 "%lld replicas of lost nodes wait: many nodes are silent, and are replaced one "
+                 "after another",
+                 (long long)census->counts.held);
     } else if (census->waiting_reason[0]) {
         snprintf(out->reason, sizeof out->reason, "%s", census->waiting_reason);
         snprintf(out->message, sizeof out->message, "%s", census->waiting_message);

@@ -18,6 +18,7 @@ struct peer {
     struct node_status status;
     bool known;      /* it has said which node it is */
     bool proxy_gone; /* its node has no proxy now: nobody there serves a table */
+    bool held;       /* lost, and the brake keeps others from replacing what it had */
     bool awaited;    /* known from before our start, and not told all since */
     bool assign_all, publish_all, lost_told;
     bool queued; /* has something to be sent */
@@ -37,7 +38,7 @@ struct node_registry {
     struct state_subscriber subscriber;
     struct peer *peers;     /* by node name */
     struct peer *strangers; /* connected, not yet known; keyed by a number */
-    struct loop_timer flush, attend;
+    struct loop_timer flush, attend, brake;
     struct loop_slice sending;
     struct peer *queue, *queue_last; /* those with something to be sent */
     const struct peer *unheard;      /* one that settling waits for; NULL: look for one */
@@ -45,9 +46,9 @@ struct node_registry {
     /* Tables wait after a start until the known nodes have told what runs there: an empty table in
      * place of one not yet known would cut every connection. */
     bool settled;
-    bool left; /* another daemon leads */
-    uint64_t started_ns;
-    int64_t table_version; /* one count for all nodes */
+    bool left;                        /* another daemon leads */
+    uint64_t started_ns, released_ns; /* when the brake last let one go */
+    int64_t table_version;            /* one count for all nodes */
     uint64_t next_stranger;
 };
 struct peer *registry_peer(const struct node_registry *registry, const char *name);
@@ -56,6 +57,9 @@ size_t registry_send(struct peer *peer);
 void registry_queue(struct peer *peer); /* it is sent to in one of the next turns */
 void registry_arrange_flush(struct node_registry *registry);
 void registry_forget_sent(struct peer *peer);
+void brake_init(struct node_registry *registry);
+/* Lets the next one go whose time has come. To be called when a node is lost or heard of. */
+void brake_look(struct node_registry *registry);
 void registry_cut(struct peer *peer); /* its link is no good: closed from this side */
 void name_add(struct name **set, const char *name);
 void name_clear(struct name **set);

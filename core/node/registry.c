@@ -221,10 +221,11 @@ static void became_lost(void *argument)
     if (wait_longer(peer, &peer->lost, registry->config.lost_after_ns))
         return;
     peer->status.state = NODE_LOST;
-    peer->lost_told = true;
+    peer->lost_told = peer->held = true;
     note(peer, EVENT_WARNING, "NodeLost", "not heard of for too long; its containers are replaced");
     tell_changed(peer);
     registry->events.lost(registry->events.argument, peer->name, true);
+    brake_look(registry);
     if (peer->link) { /* if it is heard of again, it begins by telling everything */
         link_close(peer->link);
         peer->link = NULL;
@@ -248,6 +249,7 @@ static void heard_of(struct peer *peer)
     peer->lost_told = false;
     note(peer, EVENT_NORMAL, "NodeReady", "heard of");
     tell_changed(peer);
+    brake_look(registry);
 }
 
 static struct peer *make_peer(struct node_registry *registry, const char *name)
@@ -388,7 +390,7 @@ static void take_report(struct peer *peer, const struct report *report)
     if (!report->heartbeat || report->table_version)
         registry->events.report(registry->events.argument, peer->name, report);
     if (report->full)
-        peer->awaited = false;
+        peer->awaited = peer->held = false; /* what it still has is known now */
     if (!registry->settled)
         registry_arrange_flush(registry);
 }
@@ -450,6 +452,7 @@ void node_registry_leave(struct node_registry *registry)
     struct peer *peer, *next;
     registry->left = true;
     loop_timer_stop(&registry->flush);
+    loop_timer_stop(&registry->brake);
     loop_timer_stop(&registry->attend);
     HASH_ITER(hh, registry->strangers, peer, next)
     {
@@ -525,6 +528,7 @@ struct node_registry *node_registry_create(const struct node_registry_config *co
     state_subscribe(config->state, &registry->subscriber);
     loop_timer_init(&registry->attend, config->loop, "node clocks", attend, registry);
     loop_timer_init(&registry->flush, config->loop, "settling", flush, registry);
+    brake_init(registry);
     loop_slice_init(&registry->sending, config->loop, "node messages", send_some, registry);
     return registry;
 }
@@ -540,6 +544,7 @@ void node_registry_destroy(struct node_registry *registry)
     if (!registry)
         return;
     loop_timer_stop(&registry->flush);
+    loop_timer_stop(&registry->brake);
     loop_slice_stop(&registry->sending);
     loop_timer_stop(&registry->attend);
     HASH_ITER(hh, registry->peers, peer, next)

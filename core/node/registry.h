@@ -21,6 +21,8 @@ struct node_events {
     /* state, schedulable, labels or capacity changed */
     void (*changed)(void *argument, const struct node *node);
     void (*lost)(void *argument, const char *node, bool lost);
+    /* node_registry_holds has become false of a lost node. */
+    void (*released)(void *argument, const char *node);
     void (*settled)(void *argument); /* node_registry_settled has become true */
     /* Fill what a node must be told of one container (id) by the end of this turn: NULL out->id
      * when there is no record of it on that node. The template goes along unless it was sent
@@ -76,6 +78,9 @@ int64_t node_registry_publish(struct node_registry *registry, const char *servic
 int64_t node_registry_table_version(const struct node_registry *registry);
 /* Does that node's proxy count: connected, or silent for less than the suspect time? */
 bool node_registry_counts(struct node_registry *registry, const char *node);
+/* Is what that lost node had not to be replaced yet? Few lost at once are replaced at once; of many
+ * one after another, and none while no node is heard of (brake.c). */
+bool node_registry_holds(const struct node_registry *registry, const char *node);
 /* After a start: have the nodes known from before told what runs there (or been given up on)? Until
  * then no table is sent, and it is not known what the proxies hold. */
 bool node_registry_settled(const struct node_registry *registry);

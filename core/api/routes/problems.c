@@ -55,6 +55,9 @@ static const struct {
     {"CrashLoop", "Read its last output: GET */logs; then mend the image or its settings, or POST "
                   "*/rollback."},
     {"OOMKilled", "Raise resources.memoryLimit, or find out why it needs so much memory."},
+    {"NodesLost",
+     "Check why so many nodes are silent: GET /api/v1/nodes; a network or this server may "
+     "be in trouble. DELETE those that are gone for good."},
     {"ProgressDeadlineExceeded",
      "See which replicas are not ready: GET */containers; or POST */rollback."},
     {NULL, "See which replicas are missing and why: GET */containers."},

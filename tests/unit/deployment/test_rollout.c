@@ -518,6 +518,34 @@ Test(rollout, what_a_lost_node_had_is_made_elsewhere_and_nothing_is_doubled_when
     cr_assert_eq(rig_count("web"), 4);
 }
 
+/* What the brake holds is missed, and not made elsewhere; nor does a rollout make up for it. */
+Test(rollout, what_many_lost_nodes_had_is_made_elsewhere_one_node_at_a_time)
+{
+    rig_add_node("node-3", 8000, "c");
+    rig_add_node("node-4", 8000, "d");
+    rig_run_ms(100);
+    complete(rig_deployment("web", "app:1", 4));
+    for (int i = 0; i < 3; i++)
+        rig.nodes[i].silent = true;
+    rig_run_ms(40000);
+    struct deployment_status status = rig_status("web");
+    cr_assert_eq(status.available, 2, "its own, and that of one of the three");
+    cr_assert_str_eq(status.reason, "NodesLost");
+    cr_assert_eq(rig_count("web"), 5);
+    for (int i = 0; i < 3; i++) {
+        rig.nodes[i].silent = false;
+        rig_disconnect(&rig.nodes[i]);
+        rig_connect(&rig.nodes[i]);
+    }
+    rig_run_ms(20000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_count("web"), 4);
+    for (int i = 0; i < 3; i++)
+        rig.nodes[i].silent = true;
+    rig_run_ms(250000);
+    cr_assert_eq(rig_status("web").available, 4, "in the end all are");
+}
+
 Test(rollout, deleting_ends_containers_then_revisions_then_the_deployment)
 {
     complete(rig_deployment("web", "app:1", 3));

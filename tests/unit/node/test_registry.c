@@ -25,8 +25,8 @@ struct node_end {
     unsigned assignments, tables, fulls, containers, templates, removed, closings;
     int64_t table_version, services;
 };
-static struct node_end one, two;
-static unsigned reports, losts, backs, changes;
+static struct node_end one, two, five[5];
+static unsigned reports, losts, backs, changes, released;
 static bool has_container;
 static unsigned services;
 
@@ -48,6 +48,13 @@ static void on_lost(void *argument, const char *node, bool lost)
 {
     (void)argument, (void)node;
     lost ? losts++ : backs++;
+}
+
+static void on_released(void *argument, const char *node)
+{
+    (void)argument;
+    cr_assert_not(node_registry_holds(registry, node));
+    released++;
 }
 
 static bool fill_container(void *argument, const char *node, const char *id,
@@ -112,6 +119,7 @@ static struct node_registry *make_registry(void)
     node_registry_set_events(made, &(struct node_events){.report = on_report,
                                                          .changed = on_changed,
                                                          .lost = on_lost,
+                                                         .released = on_released,
                                                          .settled = on_settled,
                                                          .fill_container = fill_container,
                                                          .next_container = next_container,
@@ -146,7 +154,8 @@ static void setup(void)
     node_registry_start(registry);
     one = (struct node_end){.name = "node-1"};
     two = (struct node_end){.name = "node-2"};
-    reports = losts = backs = changes = services = 0;
+    memset(five, 0, sizeof five);
+    reports = losts = backs = changes = services = released = 0;
     has_container = false;
 }
 
@@ -163,6 +172,9 @@ static void teardown(void)
         link_close(one.link);
     if (two.link)
         link_close(two.link);
+    for (int i = 0; i < 5; i++)
+        if (five[i].link)
+            link_close(five[i].link);
     state_close(state, closed_state, NULL);
     run_ms(1000);
     state_destroy(state);
@@ -303,6 +315,68 @@ Test(registry, silence_makes_suspect_then_lost_and_a_word_makes_ready)
     connect_node(&one);
     cr_assert_eq(state_of("node-1"), NODE_READY);
     cr_assert_eq(backs, 1);
+}
+
+/* -- the brake -- */
+
+static void connect_five(void)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    for (int i = 0; i < 5; i++) {
+        five[i].name = names[i];
+        connect_node(&five[i]);
+        send(&five[i], &(struct report){.full = true});
+    }
+    run_ms(50);
+}
+
+/* Those from `first` on are heard of, the others silent. */
+static void time_passes(int first, unsigned seconds)
+{
+    for (unsigned second = 0; second < seconds; second++) {
+        for (int i = first; i < 5; i++)
+            send(&five[i], &(struct report){.heartbeat = true});
+        run_ms(1000);
+    }
+}
+
+Test(registry, some_lost_at_once_are_replaced_one_after_another)
+{
+    connect_five();
+    time_passes(2, 17);
+    cr_assert_eq(losts, 2);
+    cr_assert_eq(released, 1, "one at once");
+    cr_assert_neq(node_registry_holds(registry, "a"), node_registry_holds(registry, "b"));
+    time_passes(2, 10);
+    cr_assert_eq(released, 2);
+}
+
+Test(registry, most_lost_at_once_are_replaced_slowly)
+{
+    connect_five();
+    time_passes(1, 30);
+    cr_assert_eq(released, 1, "one of five is an accident");
+    time_passes(3, 70);
+    cr_assert_eq(losts, 3);
+    cr_assert_eq(released, 1, "three of five are not");
+    time_passes(3, 30);
+    cr_assert_eq(released, 2);
+}
+
+Test(registry, with_all_silent_nothing_is_replaced_and_who_is_back_is_held_until_it_has_told_all)
+{
+    connect_five();
+    time_passes(5, 600);
+    cr_assert_eq(losts, 5);
+    cr_assert_eq(released, 0);
+    connect_node(&five[0]);
+    connect_node(&five[1]);
+    cr_assert_eq(released, 1, "of the others, not all at once");
+    cr_assert_eq(state_of("a"), NODE_READY);
+    cr_assert(node_registry_holds(registry, "a"), "what it has is not known yet");
+    send(&five[0], &(struct report){.full = true});
+    run_ms(50);
+    cr_assert_not(node_registry_holds(registry, "a"));
 }
 
 Test(registry, heartbeats_keep_it_ready)
