@@ -14,6 +14,98 @@ const struct option global_options[] = {
 };
 const size_t global_option_count = COUNT(global_options);
 
+/* -- declare -- */
+
+static const struct option run_options[] = {
+    {"name", 0, "NAME", WORD_ANY, "of the deployment; else the image's last part"},
+    {"replicas", 'r', "N", WORD_ANY, "how many (1)"},
+    {"port", 'p', "[NAME=]PORT", WORD_ANY, "a port that the process listens on; may be repeated"},
+    {"listen", 0, "ADDRESS:PORT", WORD_ANY, "make a service that listens there"},
+    {"env", 'e', "NAME=VALUE", WORD_ANY, "environment; may be repeated"},
+    {"label", 'l', "KEY=VALUE", WORD_ANY, "a label of the deployment; may be repeated"},
+    {"cpu", 0, "CPU", WORD_ANY, "reserved, such as 250m or 2"},
+    {"memory", 'm', "MEMORY", WORD_ANY, "reserved and the limit, such as 64Mi"},
+    {"dry-run", 0, NULL, WORD_ANY, "print the manifest, and change nothing"},
+    DETACH_OPTION,
+    TIMEOUT_OPTION,
+};
+static const struct option apply_options[] = {
+    {"file", 'f', "FILE", WORD_FILE,
+     "a file, a folder of them, or - for standard input; may be repeated"},
+    {"prune", 0, "APP", WORD_ANY,
+     "label what is applied orchctl/app=APP, and delete what else has it"},
+    {"dry-run", 0, "WHERE", WORD_ANY,
+     "client: check the files only; server: let the server check them"},
+    {"plan", 0, "TOKEN", WORD_ANY, "do just what that plan says, or fail if the world has moved"},
+    {"lenient", 0, NULL, WORD_ANY,
+     "leave out of Kubernetes manifests what has no counterpart here, and say what"},
+    DETACH_OPTION,
+    TIMEOUT_OPTION,
+};
+static const struct option diff_options[] = {
+    {"file", 'f', "FILE", WORD_FILE, "a file, a folder of them, or -; may be repeated"},
+    {"lenient", 0, NULL, WORD_ANY, "as for apply"},
+};
+static const struct option plan_options[] = {
+    {"file", 'f', "FILE", WORD_FILE, "a file, a folder of them, or -; may be repeated"},
+    {"lenient", 0, NULL, WORD_ANY, "as for apply"},
+    OUTPUT_OPTION,
+};
+static const struct option convert_options[] = {
+    {"file", 'f', "FILE", WORD_FILE, "a file, a folder of them, or -; may be repeated"},
+    {"lenient", 0, NULL, WORD_ANY, "leave out what has no counterpart, and say what"},
+    {"output", 'o', "FORMAT", WORD_OUTPUT, "yaml or json"},
+};
+static const struct command commands_declare[] = {
+    {.name = "apply",
+     .aliases = "deploy,up",
+     .arguments = "-f FILE",
+     .summary = "declare what the manifests say, and wait until it is so",
+     .detail = "Manifests are YAML or JSON, several documents in a file: ours (kind: Deployment or "
+               "Service) and Kubernetes' (apps/v1 Deployment and DaemonSet, v1 Service). All files "
+               "are checked before anything is changed; faults are named as FILE:LINE:COLUMN.\n\n"
+               "The exit status tells how it ended: 0 complete, 1 failed, 3 rolled back, 4 not "
+               "complete within --timeout, 5 changed by somebody else.",
+     .examples = "orchctl apply -f web.yaml\n"
+                 "orchctl apply -f deploy/ --prune shop --timeout 5m\n"
+                 "kubectl create deployment web --image=nginx:1.27 --dry-run=client -o yaml | "
+                 "orchctl apply -f -",
+     COMMAND_OPTIONS(apply_options),
+     .run = run_apply},
+    {.name = "diff",
+     .arguments = "-f FILE",
+     .summary = "show what apply would change",
+     .detail = "Field by field, defaults included. Exit status 2: something would change.",
+     .examples = "orchctl diff -f web.yaml",
+     COMMAND_OPTIONS(diff_options),
+     .run = run_diff},
+    {.name = "plan",
+     .arguments = "-f FILE | scale DEPLOYMENT N | delete DEPLOYMENT | drain|cordon|lose NODE",
+     .summary = "show what a change would start, stop and move, without making it",
+     .detail = "The server computes it with its real scheduler and gives a token; \"apply --plan "
+               "TOKEN\" does just that. Exit status 2: something would change.",
+     .examples = "orchctl plan -f web.yaml\norchctl plan drain node-2",
+     COMMAND_OPTIONS(plan_options),
+     .most = 3,
+     .run = run_plan},
+    {.name = "run",
+     .arguments = "IMAGE [-- COMMAND [ARG...]]",
+     .summary = "declare a deployment from one line",
+     .examples = "orchctl run nginx:1.27 --port 80 --listen 127.0.0.1:8080 --replicas 3",
+     COMMAND_OPTIONS(run_options),
+     .least = 1,
+     .most = -1,
+     .run = run_run},
+    {.name = "convert",
+     .arguments = "-f FILE",
+     .summary = "turn Kubernetes manifests into ours, on standard output",
+     .detail = "What maps, maps exactly. What does not is refused by name with its place; with "
+               "--lenient it is left out, and listed on standard error.",
+     .examples = "orchctl convert -f k8s/ > shop.yaml",
+     COMMAND_OPTIONS(convert_options),
+     .run = run_convert},
+};
+
 /* -- see -- */
 
 static const struct option get_options[] = {
@@ -384,8 +476,8 @@ static const struct command commands_settings[] = {
 };
 
 const struct command_group command_groups[] = {
-    COMMAND_GROUP("See", commands_see),           COMMAND_GROUP("Explain", commands_explain),
-    COMMAND_GROUP("Change", commands_change),     COMMAND_GROUP("Nodes", commands_nodes),
-    COMMAND_GROUP("Settings", commands_settings),
+    COMMAND_GROUP("Declare", commands_declare), COMMAND_GROUP("See", commands_see),
+    COMMAND_GROUP("Explain", commands_explain), COMMAND_GROUP("Change", commands_change),
+    COMMAND_GROUP("Nodes", commands_nodes),     COMMAND_GROUP("Settings", commands_settings),
 };
 const size_t command_group_count = COUNT(command_groups);
