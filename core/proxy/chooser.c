@@ -1,5 +1,6 @@
 #include "base/hash.h"
 #include "base/log.h"
+#include "proxy/http/http.h"
 #include "proxy/worker.h"
 
 #include <stdlib.h>
@@ -74,6 +75,14 @@ void chooser_retire(struct worker *worker, struct chooser *chooser)
     free_when_done(worker, chooser);
 }
 
+/* 0 says: no such key. */
+static uint64_t hash_key(const struct policy *policy, const void *bytes, size_t length)
+{
+    uint64_t hash =
+        hash_sip((struct hash_seed){policy->policy_seed, ~policy->policy_seed}, bytes, length);
+    return hash ? hash : 1;
+}
+
 static uint64_t source_hash(const struct policy *policy, const struct sockaddr *source)
 {
     struct in6_addr bytes = {0};
@@ -84,9 +93,18 @@ static uint64_t source_hash(const struct policy *policy, const struct sockaddr *
         memcpy(bytes.s6_addr + 12, &((const struct sockaddr_in *)(const void *)source)->sin_addr,
                4);
     }
-    uint64_t hash = hash_sip((struct hash_seed){policy->policy_seed, ~policy->policy_seed}, &bytes,
-                             sizeof bytes);
-    return hash ? hash : 1; /* 0 says: no such key */
+    return hash_key(policy, &bytes, sizeof bytes);
+}
+
+static uint64_t key_hash(const struct policy *policy, const struct orch_balancer_key *wanted,
+                         const struct pick_keys *keys)
+{
+    struct orch_str value;
+    if (wanted->kind == ORCH_KEY_SOURCE)
+        return source_hash(policy, keys->source);
+    if (keys->head && http_find_key(keys->head, keys->bytes, wanted, &value))
+        return hash_key(policy, value.ptr, value.len);
+    return 0;
 }
 
 static const uint64_t *mark_tried(struct worker *worker, const struct view *view,
@@ -137,7 +155,7 @@ static int32_t ask(struct worker *worker, struct chooser *chooser, const struct 
 }
 
 struct endpoint *chooser_pick(struct worker *worker, struct worker_service *service,
-                              const struct sockaddr *source, struct endpoint *const *tried,
+                              const struct pick_keys *keys, struct endpoint *const *tried,
                               uint32_t tried_count, struct picked *picked)
 {
     const struct view *view = service->view;
@@ -149,8 +167,7 @@ struct endpoint *chooser_pick(struct worker *worker, struct worker_service *serv
         return NULL;
     wants = &chooser->policy->wants;
     for (uint32_t i = 0; i < wants->key_count; i++)
-        if (wants->keys[i].kind == ORCH_KEY_SOURCE)
-            hashes[i] = source_hash(chooser->policy, source);
+        hashes[i] = key_hash(chooser->policy, &wants->keys[i], keys);
     struct orch_pick pick = {.size = sizeof pick,
                              .key_count = wants->key_count,
                              .key_hashes = hashes,

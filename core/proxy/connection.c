@@ -180,9 +180,9 @@ static bool pick(struct connection *connection)
     struct worker *worker = connection->worker;
     if (connection->tried_count == TRIED_LIMIT)
         return false;
-    connection->endpoint =
-        chooser_pick(worker, connection->service, &connection->source.any, connection->tried,
-                     connection->tried_count, &connection->picked);
+    connection->endpoint = chooser_pick(
+        worker, connection->service, &(struct pick_keys){.source = &connection->source.any},
+        connection->tried, connection->tried_count, &connection->picked);
     if (!connection->endpoint)
         return false;
     struct connection **lane = &connection->endpoint->lanes[worker->index].connections;

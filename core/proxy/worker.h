@@ -8,6 +8,7 @@
 struct buffer;
 struct bulk_pipe;
 struct http_engine;
+struct http_head;
 
 /* A balancer's worker object. It outlives its service's use of it until the last pick is reported.
  */
@@ -99,10 +100,16 @@ struct picked {
     uint32_t index;
     bool by_plugin; /* else in turn */
 };
+/* What an endpoint may be chosen by. */
+struct pick_keys {
+    const struct sockaddr *source;
+    const struct http_head *head; /* NULL: not of a request */
+    const uint8_t *bytes;         /* the head's */
+};
 /* The endpoint, held, and counted as in flight; NULL: none. Each one is to be given to
  * chooser_report once. */
 struct endpoint *chooser_pick(struct worker *worker, struct worker_service *service,
-                              const struct sockaddr *source, struct endpoint *const *tried,
+                              const struct pick_keys *keys, struct endpoint *const *tried,
                               uint32_t tried_count, struct picked *picked);
 void chooser_report(struct worker *worker, struct picked *picked, struct endpoint *endpoint,
                     uint32_t outcome, uint64_t latency_ns);

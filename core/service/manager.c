@@ -185,9 +185,6 @@ void service_manager_check(struct service_manager *manager, const struct service
 {
     const char *balancer = wanted->balancer ? wanted->balancer : manager->config.default_balancer;
     struct error error;
-    if (wanted->protocol == SERVICE_HTTP)
-        schema_faults_add(faults, (struct schema_position){0}, "protocol",
-                          "\"http\" is not built yet; \"tcp\" carries HTTP as it is");
     if (manager->config.check_balancer &&
         !manager->config.check_balancer(manager->config.argument, balancer, wanted->balancer_config,
                                         &error))

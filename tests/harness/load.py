@@ -48,6 +48,9 @@ class Load:
             fault = None if status == 200 else f"status {status}"
         except (OSError, http.client.HTTPException) as error:
             fault, body = repr(error), None
+        self._note(fault, body)
+
+    def _note(self, fault, body):
         with self._lock:
             if fault:
                 self.failures.append(fault)
@@ -59,3 +62,33 @@ class Load:
         assert not self.failures, (f"{len(self.failures)} of {self.served + len(self.failures)} "
                                    f"requests failed: {collections.Counter(self.failures)}")
         assert self.served >= at_least, f"only {self.served} requests were served"
+
+
+class KeepAliveLoad(Load):
+    """The same on a connection for each thread, made again only when it was closed."""
+
+    def __init__(self, port, **options):
+        super().__init__(port, **options)
+        self.connects = 0
+        self._own = threading.local()
+
+    def _one(self):
+        try:
+            status, body = self._ask()
+            fault = None if status == 200 else f"status {status}"
+        except (OSError, http.client.HTTPException) as error:
+            fault, body = repr(error), None
+            self._own.connection = None
+        self._note(fault, body)
+
+    def _ask(self):
+        connection = getattr(self._own, "connection", None)
+        if not connection or not connection.sock:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+            connection.connect()
+            self._own.connection = connection
+            with self._lock:
+                self.connects += 1
+        connection.request("GET", self.path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace").strip()

@@ -26,7 +26,9 @@ static bool pick(struct http_client *client)
     struct worker *worker = client->worker;
     if (client->tried_count == TRIED_LIMIT)
         return false;
-    client->endpoint = chooser_pick(worker, client->service, &client->source.any, client->tried,
+    const struct pick_keys keys = {
+        .source = &client->source.any, .head = &client->in->head, .bytes = client->in->bytes};
+    client->endpoint = chooser_pick(worker, client->service, &keys, client->tried,
                                     client->tried_count, &client->picked);
     if (!client->endpoint)
         return false;

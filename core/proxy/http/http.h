@@ -4,6 +4,11 @@
 
 #include "proxy/worker.h"
 
+struct http_head;
+
+/* The value that a request has for that key; false: none. */
+bool http_find_key(const struct http_head *head, const uint8_t *bytes,
+                   const struct orch_balancer_key *key, struct orch_str *out);
 void http_client_begin(struct worker *worker, struct worker_service *service, int take_fd,
                        const union socket_address *source);
 /* May requests be sent to it on this worker? If not, connections without one are closed. */

@@ -182,7 +182,7 @@ Test(declare, all_faults_of_a_body_are_told_at_once)
         {"/services", "{\"name\":\"web\"}", "deployment listen"},
         {"/services",
          "{\"name\":\"web\",\"deployment\":\"web\",\"listen\":\"127.0.0.1:80\","
-         "\"targetPort\":\"admin\",\"balancer\":\"none\",\"protocol\":\"http\"}",
+         "\"targetPort\":\"admin\",\"balancer\":\"none\",\"protocol\":\"udp\"}",
          "protocol balancer targetPort"},
     };
     deploy();

@@ -78,14 +78,6 @@ Test(service_manager, versions_count_what_users_declare)
     cr_assert_eq(delete_service("web"), ERROR_NOT_FOUND);
 }
 
-Test(service_manager, what_is_not_built_is_refused)
-{
-    struct service *wanted = rig_service("web", "web", "127.0.0.1:80");
-    wanted->protocol = SERVICE_HTTP;
-    cr_assert_eq(create_service(wanted), ERROR_VALIDATION);
-    cr_assert_not_null(strstr(rig.error.message, "protocol"), "%s", rig.error.message);
-}
-
 static const struct {
     const char *what;
     struct port_ref target;
