@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Our proxy beside nginx (stream) and HAProxy (tcp): wrk, one nginx origin, one worker each.
+"""Our proxy beside nginx and HAProxy, by connection (stream, tcp) and by request (http): wrk, one nginx
+origin, one worker each.
 
 Rounds alternate, so that a machine's drift meets all alike; what is printed are medians of the
 rounds, and the CPU time of the proxy's process a request. Figures hold for this machine only.
 
-    tests/bench/proxy.py BUILD_FOLDER [--rounds 5] [--seconds 3] [--cases small,bulk,short]
+    tests/bench/proxy.py BUILD_FOLDER [--rounds 5] [--seconds 3] [--cases small,bulk,short,http]
 """
 import argparse
 import os
@@ -17,10 +18,12 @@ import subprocess
 import tempfile
 import time
 
-CASES = {  # path, connections, extra arguments of wrk
-    "small": ("/1k", 64, []),
-    "bulk": ("/1m", 64, []),
-    "short": ("/1k", 64, ["-H", "Connection: close"]),
+CASES = {  # protocol, path, connections, extra arguments of wrk
+    "small": ("tcp", "/1k", 64, []),
+    "bulk": ("tcp", "/1m", 64, []),
+    "short": ("tcp", "/1k", 64, ["-H", "Connection: close"]),
+    "http": ("http", "/1k", 64, []),
+    "http-bulk": ("http", "/1m", 64, []),
 }
 
 
@@ -75,12 +78,25 @@ stream {{ {extra} server {{ listen 127.0.0.1:{port} backlog=4096; tcp_nodelay on
 proxy_pass 127.0.0.1:{origin}; }} }}""")
 
 
-def haproxy_command(folder, port, origin):
-    return ["haproxy", "-db", "-f", write(folder / "haproxy.cfg", f"""global
+def nginx_http_command(folder, port, origin):
+    paths = "".join(f"{kind}_temp_path {folder}/http-{kind};" for kind in
+                    ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    return nginx(folder, "nginx-http", f"""events {{ worker_connections 8192; }}
+http {{ access_log off; keepalive_requests 100000000; {paths}
+upstream origin {{ server 127.0.0.1:{origin}; keepalive 1024; keepalive_requests 100000000; }}
+server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass http://origin;
+proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+proxy_set_header X-Forwarded-For $remote_addr; }} }} }}""")
+
+
+def haproxy_command(folder, port, origin, mode="tcp"):
+    forwarded = "option forwardfor\n  http-reuse always" if mode == "http" else ""
+    return ["haproxy", "-db", "-f", write(folder / f"haproxy-{mode}.cfg", f"""global
   nbthread 1
   maxconn 8192
 defaults
-  mode tcp
+  mode {mode}
+  {forwarded}
   timeout connect 2s
   timeout client 60s
   timeout server 60s
@@ -102,13 +118,17 @@ class Peer:
         return total / 1e9
 
 
-def start_ours(build, folder, port, origin):
-    state = folder / "state"
+def haproxy_http_command(folder, port, origin):
+    return haproxy_command(folder, port, origin, "http")
+
+
+def start_ours(build, folder, port, origin, protocol):
+    state = folder / protocol
     state.mkdir()
     process = subprocess.Popen(
         [build / "bin/bench_proxy_feed", build / "bin/orchestrator-proxy",
          build / "lib/orchestrator/balancer-round-robin.so", state, f"127.0.0.1:{port}",
-         str(origin)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+         str(origin), protocol], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     return Peer("ours", port, process, int(process.stdout.readline()))
 
 
@@ -118,7 +138,7 @@ def start(name, command, port):
 
 
 def measure(peer, case, seconds):
-    path, connections, extra = CASES[case]
+    _, path, connections, extra = CASES[case]
     before = peer.cpu_seconds()
     out = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *extra,
@@ -135,7 +155,7 @@ def main():
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--cases", default="small,bulk,short")
+    parser.add_argument("--cases", default="small,bulk,short,http")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-proxy-"))
     folder.chmod(0o755)  # the origin may run as another user
@@ -143,14 +163,20 @@ def main():
     processes = [subprocess.Popen(origin_command(folder, origin), stdout=subprocess.DEVNULL)]
     try:
         wait_for(origin)
-        peers = [start_ours(options.build.resolve(), folder, free_port(), origin)]
-        for name, command in (("nginx", nginx_command), ("haproxy", haproxy_command)):
-            port = free_port()
-            peers.append(start(name, command(folder, port, origin), port))
-        processes += [peer.process for peer in peers]
-        for peer in peers:
-            wait_for(peer.port)
+        by_protocol = {}
+        for protocol, others in (
+                ("tcp", (("nginx", nginx_command), ("haproxy", haproxy_command))),
+                ("http", (("nginx", nginx_http_command), ("haproxy", haproxy_http_command)))):
+            peers = [start_ours(options.build.resolve(), folder, free_port(), origin, protocol)]
+            for name, command in others:
+                port = free_port()
+                peers.append(start(name, command(folder, port, origin), port))
+            processes += [peer.process for peer in peers]
+            for peer in peers:
+                wait_for(peer.port)
+            by_protocol[protocol] = peers
         for case in options.cases.split(","):
+            peers = by_protocol[CASES[case][0]]
             figures = {peer.name: [] for peer in peers}
             for number in range(options.rounds):
                 turn = number % len(peers)
@@ -158,7 +184,7 @@ def main():
                     figures[peer.name].append(measure(peer, case, options.seconds))
             for name, rounds in figures.items():
                 rates, costs, faults = zip(*rounds)
-                print(f"{case:6} {name:8} {statistics.median(rates):10.0f} requests/s "
+                print(f"{case:9} {name:8} {statistics.median(rates):10.0f} requests/s "
                       f"{statistics.median(costs):8.1f} us CPU a request"
                       f" {'; '.join(filter(None, faults))}", flush=True)
     finally:

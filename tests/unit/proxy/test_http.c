@@ -248,12 +248,13 @@ Test(proxy_http, streams_large_bodies_either_way)
     for (uint64_t at = 0; at < HTTP_ORIGIN_BYTES;) {
         ssize_t count = recv(fd, bytes, sizeof bytes, 0);
         cr_assert(count > 0, "after %lu", at);
+        size_t skip = 0;
         if (!head) {
             uint8_t *end = memmem(bytes, (size_t)count, "\r\n\r\n", 4);
             cr_assert(end);
-            head = (size_t)(end + 4 - bytes);
+            head = skip = (size_t)(end + 4 - bytes);
         }
-        for (size_t i = at ? 0 : head; i < (size_t)count; i++, at++)
+        for (size_t i = skip; i < (size_t)count; i++, at++)
             cr_assert_eq(bytes[i], pattern_at(at), "at %lu", at);
         length += (size_t)count;
     }
