@@ -62,8 +62,9 @@ static void forget(struct agent *agent, struct unit *unit)
         unit->intent = ASSIGNED_STOP;
         return;
     }
+    /* A start whose answer was lost may have left one that runs: it is owed its signal. */
     if (unit->runtime_id[0])
-        stray_remove(agent, unit->runtime_id, false);
+        stray_remove(agent, unit->runtime_id, unit->phase == UNIT_NEW);
     if (unit->previous_id[0])
         stray_remove(agent, unit->previous_id, false);
     unit_destroy(unit);

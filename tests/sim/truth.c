@@ -487,6 +487,14 @@ static void delete_deployment(const char *key)
         seen->gone = true;
 }
 
+/* Registered anew it is heard of only once it has connected anew. */
+static void delete_node(const char *key)
+{
+    for (uint32_t i = 0; i < world.options.hosts; i++)
+        if (strcmp(world.hosts[i].name, strchr(key, '/') + 1) == 0)
+            world.hosts[i].was_lost = true;
+}
+
 static void put_node(const struct node *node)
 {
     for (uint32_t i = 0; i < world.options.hosts; i++)
@@ -579,5 +587,7 @@ void truth_apply(struct server_process *server, const struct orch_store_txn *txn
                 delete_container(key);
             else if (text_starts_with(key, deployment_kind.prefix))
                 delete_deployment(key);
+            else if (text_starts_with(key, node_kind.prefix))
+                delete_node(key);
         }
 }

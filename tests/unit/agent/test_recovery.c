@@ -298,6 +298,21 @@ Test(recovery, a_lost_answer_to_create_doubles_nothing)
     cr_assert(rig_seen(ID)->ready);
 }
 
+Test(recovery, one_that_may_run_unknown_to_us_is_signalled_before_it_is_removed)
+{
+    engine.start_status = ORCH_E_TIMEOUT; /* it may come late, and has */
+    rig_start();
+    assign(1);
+    engine_find("web-0")->state = ORCH_CONTAINER_RUNNING;
+    unsigned stops = engine.stops;
+    rig_remove(ID);
+    rig_send(false);
+    rig_run_ms(100);
+    cr_assert_eq(engine.stops, stops + 1);
+    rig_run_ms(1000);
+    cr_assert_eq(engine_alive(), 0);
+}
+
 /* A name that is taken by one of this record and incarnation, in state created. */
 static void put_namesake(const char *cluster, const char *spec, const char *seq)
 {
