@@ -223,6 +223,15 @@ static void submit(struct container_manager *manager, struct txn *txn)
         txn_submit(txn, report_kept, manager);
 }
 
+/* Before the next container: what would be more than the store takes at once goes in parts. */
+static struct txn *go_on(struct container_manager *manager, struct txn *txn, const char *by)
+{
+    if (!txn_is_full(txn))
+        return txn;
+    submit(manager, txn);
+    return txn_begin(manager->state, (struct origin){.by = by});
+}
+
 static void keep_one_again(struct container_manager *manager, struct txn *txn,
                            const struct container *container)
 {
@@ -248,12 +257,15 @@ void container_keep_again(void *argument)
         loop_timer_start(&manager->retry, NS_PER_SECOND);
         return;
     }
-    struct txn *txn = txn_begin(manager->state, (struct origin){.by = "controller/container"});
+    static const char by[] = "controller/container";
+    struct txn *txn = txn_begin(manager->state, (struct origin){.by = by});
     struct state_cursor cursor;
     const struct record *record;
     state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
-    while ((record = state_next(&cursor)))
+    while ((record = state_next(&cursor))) {
+        txn = go_on(manager, txn, by);
         keep_one_again(manager, txn, (const struct container *)record);
+    }
     submit(manager, txn);
 }
 
@@ -265,11 +277,15 @@ void container_manager_report(struct container_manager *manager, const char *nod
     struct txn *txn = txn_begin(manager->state, (struct origin){.by = by});
     if (report->full && !++manager->full_reports)
         manager->full_reports++; /* 0 is the word of those never named */
-    for (uint32_t i = 0; i < report->containers.count; i++)
+    for (uint32_t i = 0; i < report->containers.count; i++) {
+        txn = go_on(manager, txn, by);
         take_container(manager, txn, node,
                        LIST_AT(report->containers, struct reported_container, i));
-    for (uint32_t i = 0; i < report->gone.count; i++)
+    }
+    for (uint32_t i = 0; i < report->gone.count; i++) {
+        txn = go_on(manager, txn, by);
         take_gone(manager, txn, node, *LIST_AT(report->gone, const char *, i));
+    }
     if (report->full)
         take_absent(manager, node);
     submit(manager, txn);

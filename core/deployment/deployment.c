@@ -83,9 +83,9 @@ static const struct field placement_fields[] = {
 };
 #undef AT
 const struct type placement_type = {.name = "Placement",
-                                           .size = sizeof(struct placement),
-                                           TYPE_FIELDS(placement_fields),
-                                           .doc = "Where replicas may run."};
+                                    .size = sizeof(struct placement),
+                                    TYPE_FIELDS(placement_fields),
+                                    .doc = "Where replicas may run."};
 
 static bool check_rollout(const void *value, char *message, size_t bytes)
 {

@@ -92,9 +92,8 @@ struct deployment_manager {
     struct loop_slice retry;
 };
 
-/* More of one kind are told by one event. What one transaction does at most, so that neither
- * making nor committing it takes long. */
-enum { SINGLE_EVENTS = 10, CHANGES_AT_ONCE = 128 };
+/* More of one kind are told by one event. */
+enum { SINGLE_EVENTS = 10 };
 /* What may be done now: strategy.c. */
 struct bounds {
     int64_t surge;       /* so many more than desired */

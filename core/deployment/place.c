@@ -251,7 +251,8 @@ static bool make_some(struct placing *placing, struct txn *txn, struct submitted
     struct census census;
     census_take(manager, deployment, track, &census); /* the world may have moved */
     int64_t most = deployment_missing(&census) - placing->pending;
-    while (placing->at < plan->count && submitted->share_count < CHANGES_AT_ONCE &&
+    while (placing->at < plan->count &&
+           submitted->share_count < state_changes_at_once(manager->state) &&
            submitted->share_count < most) {
         const struct schedule_placement *placement = &plan->placements[placing->at++];
         if (!placement->node) { /* nor do those behind it */
@@ -279,8 +280,9 @@ static void submit_some(struct placing *placing, const struct deployment *deploy
     struct txn *txn = txn_begin(manager->state, deployment_origin(track));
     struct submitted *submitted = make_submitted(manager, track);
     submitted->placing = placing;
-    submitted->shares = arena_alloc(&submitted->arena, CHANGES_AT_ONCE * sizeof *submitted->shares);
-    submitted->slots = arena_alloc(&submitted->arena, CHANGES_AT_ONCE * sizeof *submitted->slots);
+    size_t most = state_changes_at_once(manager->state);
+    submitted->shares = arena_alloc(&submitted->arena, most * sizeof *submitted->shares);
+    submitted->slots = arena_alloc(&submitted->arena, most * sizeof *submitted->slots);
     placing->over = make_some(placing, txn, submitted, deployment, track);
     placing->look |= submitted->share_count || !track->unplaced;
     if (placing->over)

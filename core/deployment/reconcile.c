@@ -51,7 +51,7 @@ static size_t pick_victims(struct deployment_manager *manager, const struct cens
 static bool stop(struct deployment_manager *manager, struct txn *txn, struct census *census,
                  const struct container *container, const char *reason)
 {
-    if (census->stopped == CHANGES_AT_ONCE)
+    if (census->stopped == state_changes_at_once(manager->state))
         return false;
     if (!container_manager_stop(manager->config.containers, txn, container, reason))
         return true;
@@ -141,7 +141,8 @@ static void stop_leftovers(struct deployment_manager *manager, struct txn *txn,
     while ((container =
                 container_manager_next(manager->config.containers, deployment->name, container))) {
         if (!node_registry_find(manager->config.nodes, container->node)) {
-            if (forgotten++ < CHANGES_AT_ONCE) /* its node was deleted: nobody will end it */
+            if (forgotten++ < state_changes_at_once(
+                                  manager->state)) /* its node was deleted: nobody will end it */
                 txn_delete(txn, &container->record);
             continue;
         }

@@ -365,19 +365,20 @@ static void empty_done(struct loop_task *task)
 static void refused_done(struct loop_task *task)
 {
     struct batch *holder = CONTAINER_OF(task, struct batch, job.completion);
-    struct error error;
-    error_set(&error, ERROR_UNAVAILABLE, "the daemon is ending");
     txn_undo(holder->first);
-    refuse_all(holder->first->state, holder->first, &error);
+    refuse_all(holder->first->state, holder->first, &holder->refusal);
     batch_destroy(holder);
 }
 
 /* Ends without the store, in a later turn. */
-static void submit_aside(struct txn *txn, void (*run)(struct loop_task *task), const char *name)
+static void submit_aside(struct txn *txn, void (*run)(struct loop_task *task), const char *name,
+                         const struct error *refusal)
 {
     struct batch *holder = memory_alloc(sizeof *holder);
     txn->next = NULL;
     holder->first = txn;
+    if (refusal)
+        holder->refusal = *refusal;
     holder->job.completion = (struct loop_task){.run = run, .name = name};
     loop_post(txn->state->loop, &holder->job.completion);
 }
@@ -390,11 +391,14 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     txn->done = done;
     txn->argument = argument;
     if (!txn->count && !state->forming && !state->at_store && !state->committing) {
-        submit_aside(txn, empty_done, "empty transaction");
+        submit_aside(txn, empty_done, "empty transaction", NULL);
         return;
     }
-    if (state->closing) {
-        submit_aside(txn, refused_done, "late transaction");
+    struct error refusal;
+    if (state->closing || !txn_within_limits(txn, &refusal)) {
+        if (state->closing)
+            error_set(&refusal, ERROR_UNAVAILABLE, "the daemon is ending");
+        submit_aside(txn, refused_done, "refused transaction", &refusal);
         return;
     }
     if (!state->forming) {

@@ -69,6 +69,7 @@ struct batch {
     uint64_t head; /* as read back after an unknown outcome */
     bool head_known;
     char message[ERROR_MESSAGE_BYTES];
+    struct error refusal; /* of one that ends without the store */
 };
 /* So many operations are committed in one turn (one transaction at least). */
 enum { COMMIT_OPERATIONS = 128 };
@@ -113,6 +114,10 @@ bool state_commit_some(void *state);
 void state_maybe_close(struct state *state);
 void state_raise_bound(struct state *state);
 void batch_destroy(struct batch *batch);
+/* False: the store would not take it; says which limit. */
+bool txn_within_limits(const struct txn *txn, struct error *error);
+/* False: the core cannot work within the store's limits. Those not stated are made infinite. */
+bool limits_take(struct orch_store_limits *limits, struct error *error);
 void txn_destroy(struct txn *txn);
 void txn_commit(struct txn *txn);
 /* Two steps, so that no `done` sees in the head view what is dropped with it. */

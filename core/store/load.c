@@ -213,6 +213,7 @@ static void load(struct loop_job *job)
         error_set(&loading->error, ERROR_IO, "cannot open the store: %s", error.message);
         return;
     }
+    loading->failed = !limits_take(&state->limits, &loading->error);
     for (int i = 0; i < KIND_COUNT && !loading->failed; i++)
         list_kind(loading, state->indexes[i].kind);
 }

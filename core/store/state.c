@@ -50,6 +50,7 @@ struct state *state_create(const struct state_config *config)
     struct state *state = memory_alloc(sizeof *state);
     state->config = *config;
     state->loop = config->loop;
+    state->limits = (struct orch_store_limits){.max_operations = UINT64_MAX}; /* until it is open */
     state->event_limit = config->event_limit ? config->event_limit : 10000;
     for (int i = 0; i < KIND_COUNT; i++) {
         const struct record_kind *kind = config->kinds[i];

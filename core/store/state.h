@@ -89,8 +89,14 @@ uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *re
 /* The audit entry of a user's change rides in the same transaction. */
 void txn_audit(struct txn *txn, const char *verb, const char *object, const char *detail);
 bool txn_is_empty(const struct txn *txn);
+/* What else is to be changed should go into another one: the store's limits come near. */
+bool txn_is_full(const struct txn *txn);
+/* So many objects a controller changes in one transaction at most: neither making nor committing it
+ * takes long, and with their events it is within the store's limits. */
+size_t state_changes_at_once(const struct state *state);
 void txn_abort(struct txn *txn); /* NULL is fine */
-/* Durable: its versions become the committed ones, subscribers hear of each change, then `done`
+/* More than the store takes in one transaction: refused with PAYLOAD_TOO_LARGE, and dropped.
+ * Durable: its versions become the committed ones, subscribers hear of each change, then `done`
  * with NULL. Refused, or unknown: dropped, `done` with the error. An empty one is done at once (in
  * a later turn). `done` may be NULL. Frees the transaction. */
 void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error *error),

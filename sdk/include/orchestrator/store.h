@@ -33,7 +33,9 @@ struct orch_store_batch {
     uint32_t size, reserved;
     struct orch_array txns; /* struct orch_store_txn, to be applied in order */
 };
-/* What the store can take; the host never builds a larger transaction. advisory */
+/* What the store can take; the host never builds a larger transaction: a user's change that would
+ * need one is refused (413), controllers change less at once. 0: no limit. The host refuses a store
+ * that takes less than 64 operations or 64 KiB. advisory */
 struct orch_store_limits {
     uint32_t size, reserved;
     uint64_t max_operations, max_bytes, max_value_bytes; /* of a transaction */

@@ -83,8 +83,9 @@ static orch_status open_store(void *module, const struct orch_host *host, struct
     scripted.opens++;
     if (scripted.open_status != ORCH_OK)
         return orch_fail(error, scripted.open_status, "scripted refusal");
-    limits->max_operations = 100000;
-    limits->max_bytes = limits->max_value_bytes = 1 << 30;
+    limits->max_operations = scripted.most_operations ? scripted.most_operations : 100000;
+    limits->max_bytes = limits->max_value_bytes =
+        scripted.most_value_bytes ? scripted.most_value_bytes : 1 << 30;
     *store = &scripted;
     return ORCH_OK;
 }

@@ -14,7 +14,8 @@ struct scripted_store {
     bool quietly;         /* UNKNOWN: all of it is in nevertheless */
     unsigned blind_heads; /* so many of the next questions for the head fail */
     orch_status open_status, list_status;
-    bool backwards; /* lists in the wrong order */
+    uint64_t most_operations, most_value_bytes; /* its limits; 0: wide ones */
+    bool backwards;                             /* lists in the wrong order */
     /* What it saw. */
     unsigned applies, opens, closes, heads;
     uint64_t head, fence;
