@@ -1,6 +1,6 @@
 /* Reading the file, and its faults. */
 #include "scenario.h"
-#include "config/impl.h"
+#include "schema/yaml.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -43,7 +43,7 @@ static struct plugin_registry *registry_of(const char *path)
     return plugin_registry_create(&(struct plugin_registry_settings){.environment = &environment});
 }
 
-/* `path` is where the file says so, for faults. */
+/* `where` is what the file says of it; NULL: it ships. */
 static void load(struct scenario *scenario, const char *where, const char *name,
                  const char *manifest_name, char *take_path, const json_t *config)
 {
@@ -55,12 +55,14 @@ static void load(struct scenario *scenario, const char *where, const char *name,
     *one = (struct used){.name = name, .path = take_path, .registry = registry};
     one->plugin =
         plugin_registry_load_file(registry, take_path, PLUGIN_SCHEDULER, manifest_name, &error);
-    snprintf(field, sizeof field, "%s.path", where);
+    snprintf(field, sizeof field, "%s%s", where ? where : "scheduler.default",
+             where ? ".path" : "");
     if (!one->plugin) {
         scenario_fault(scenario, field, "%s", error.message);
         return;
     }
-    snprintf(field, sizeof field, "%s.config", where);
+    snprintf(field, sizeof field, "%s%s", where ? where : "scheduler.default",
+             where ? ".config" : "");
     (void)plugin_check_config(one->plugin, config, field, settings_fault, &faults, &one->settings);
 }
 
@@ -96,7 +98,7 @@ static void load_shipped(struct scenario *scenario, const char *folder, const ch
         if (strcmp(used[i].name, name) == 0)
             return;
     text_append_format(&path, "%s/scheduler-%s.so", folder, name);
-    load(scenario, "scheduler.default", name, name, text_take(&path), NULL);
+    load(scenario, NULL, name, name, text_take(&path), NULL);
 }
 
 static void load_named(struct scenario *scenario, const char *folder,
