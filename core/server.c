@@ -140,6 +140,18 @@ static void nodes_settled(void *argument)
         deployment_manager_look(server->deployments, deployment->name);
 }
 
+static void fill_template(const struct revision *revision, struct assigned_template *out,
+                          struct arena *arena)
+{
+    *out = (struct assigned_template){
+        .id = arena_format(arena, "%s/%lld", revision->deployment_uid, (long long)revision->number),
+        .deployment = revision->deployment,
+        .revision = revision->number,
+        .template = revision->template,
+        .image_pinned = revision->image_pinned,
+        .hash = revision->hash};
+}
+
 static bool fill_container(void *argument, const char *node, const char *id,
                            struct assigned_container *out, struct assigned_template *template,
                            struct arena *arena)
@@ -152,14 +164,24 @@ static bool fill_container(void *argument, const char *node, const char *id,
     if (!revision)
         return false;
     container_manager_fill_assigned(server->containers, container, out);
-    *template = (struct assigned_template){
-        .id = arena_format(arena, "%s/%lld", revision->deployment_uid, (long long)revision->number),
-        .deployment = revision->deployment,
-        .revision = revision->number,
-        .template = revision->template,
-        .image_pinned = revision->image_pinned,
-        .hash = revision->hash};
+    fill_template(revision, template, arena);
     return true;
+}
+
+static bool fill_image(void *argument, const char *name, struct assigned_template *out,
+                       struct arena *arena)
+{
+    struct server *server = argument;
+    const char *slash = strchr(name, '/');
+    const struct deployment *deployment = deployment_manager_find(
+        server->deployments, arena_strndup(arena, name, (size_t)(slash - name)));
+    const struct revision *revision =
+        deployment ? deployment_manager_revision(server->deployments, deployment,
+                                                 strtoll(slash + 1, NULL, 10))
+                   : NULL;
+    if (revision)
+        fill_template(revision, out, arena);
+    return revision != NULL;
 }
 
 static const char *next_container(void *argument, const char *node, const char *after)
@@ -335,6 +357,7 @@ struct server *server_create(const struct server_config *config)
                                                                   .released = node_released,
                                                                   .settled = nodes_settled,
                                                                   .fill_container = fill_container,
+                                                                  .fill_image = fill_image,
                                                                   .next_container = next_container,
                                                                   .fill_service = fill_service,
                                                                   .next_service = next_service,

@@ -21,6 +21,7 @@ void agent_look_all(struct agent *agent)
     {
         unit_look(unit);
     }
+    template_look_held(agent);
 }
 
 /* Another server may listen now, or one that has not made durable what it was told; it counts

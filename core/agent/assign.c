@@ -130,6 +130,8 @@ void assign_take(struct agent *agent, const struct assignment *assignment)
     for (uint32_t i = 0; i < assignment->containers.count; i++)
         take_container(agent, LIST_AT(assignment->containers, struct assigned_container, i),
                        saved_by);
+    for (uint32_t i = 0; i < assignment->images.count; i++)
+        template_hold(agent, LIST_AT(assignment->images, struct assigned_template, i));
     forget_absent(agent, assignment);
     if (assignment->full)
         revive(agent);

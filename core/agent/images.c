@@ -68,6 +68,39 @@ void template_release(struct template *template)
         template_free(template);
 }
 
+/* A pull, once, that is answered for whichever way it ends. */
+void template_hold(struct agent *agent, const struct assigned_template *data)
+{
+    struct template *template = template_put(agent, data);
+    if (template->image == IMAGE_RESOLVED) {
+        template->to_report = true;
+        report_arrange(agent);
+    }
+    if (template->held)
+        return;
+    template->held = true;
+    template->users++;
+}
+
+void template_answered(struct template *template)
+{
+    bool over = template->image == IMAGE_RESOLVED || template->image == IMAGE_FAILED;
+    if (!template->held || !over)
+        return;
+    template->held = false;
+    template_release(template);
+}
+
+void template_look_held(struct agent *agent)
+{
+    struct template *template, *next;
+    HASH_ITER(hh, agent->templates, template, next)
+    {
+        if (template->held)
+            (void)image_resolved(template);
+    }
+}
+
 void template_free_all(struct agent *agent)
 {
     struct template *template, *next;
@@ -119,7 +152,8 @@ static void tell_units(struct template *template, const char *reason, const char
     HASH_ITER(hh, template->agent->units, unit, next)
     {
         if (unit->template == template && unit->phase == UNIT_NEW)
-            unit_set(unit, UNIT_NEW, reason, message);
+            unit_set(unit, UNIT_NEW, *reason ? reason : unit->reason,
+                     *reason ? message : unit->message);
     }
 }
 
@@ -129,14 +163,16 @@ static void pull_failed(struct template *template, orch_status status, const cha
     uint64_t wait_ns = NS_PER_SECOND;
     for (uint32_t i = 0; i < template->failures && wait_ns < 60 * NS_PER_SECOND; i++)
         wait_ns *= 2;
+    bool engine = status == ORCH_E_UNAVAILABLE || status == ORCH_E_TIMEOUT; /* or the registry? */
     template->failures++;
     template->image = IMAGE_FAILED;
+    template->refused = !engine;
+    template->to_report = true;
     snprintf(template->reason, sizeof template->reason, "ImagePullFailed");
     snprintf(template->message, sizeof template->message, "%s: %.180s",
              template->data.template.image, message);
     loop_timer_start(&template->retry, wait_ns - loop_random(agent->loop) % (wait_ns / 8));
     tell_units(template, template->reason, template->message);
-    bool engine = status == ORCH_E_UNAVAILABLE || status == ORCH_E_TIMEOUT; /* or the registry? */
     if (engine && !loop_timer_armed(&agent->info_timer))
         loop_timer_start(&agent->info_timer, 0);
 }

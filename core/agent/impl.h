@@ -39,6 +39,8 @@ struct template
     enum image_state image;
     char *pinned, *digest;
     bool to_report;
+    bool held;    /* one of its users is the server, which waits for its image */
+    bool refused; /* the last pull failed, and not merely for want of an engine */
     uint32_t failures;
     char reason[48], message[240];
     struct loop_timer retry;
@@ -216,6 +218,9 @@ bool image_resolved(struct template *template); /* begins to resolve it if need 
 struct template *template_find(struct agent *agent, const char *id);
 struct template *template_put(struct agent *agent, const struct assigned_template *data);
 void template_release(struct template *template);
+void template_hold(struct agent *agent, const struct assigned_template *data);
+void template_look_held(struct agent *agent);      /* begins what is to be pulled */
+void template_answered(struct template *template); /* what it is held for has been reported */
 void template_free_all(struct agent *agent);
 
 /* observe.c */

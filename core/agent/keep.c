@@ -115,6 +115,8 @@ static void fill(struct agent *agent, struct text *out)
                         .containers.items = containers};
     HASH_ITER(hh, agent->templates, template, next_template)
     {
+        if (template->users == (template->held ? 1U : 0U))
+            continue; /* no container is made from it */
         templates[kept.templates.count] = template->data;
         templates[kept.templates.count++].image_pinned = template->pinned;
     }

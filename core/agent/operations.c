@@ -214,7 +214,7 @@ static void make(struct unit *unit)
 {
     bool adopted = unit->adopted;
     unit->adopted = unit->touched = false;
-    if (unit->name_taken) /* until it isn't, that is what it waits for */
+    if (unit->name_taken || unit->start_failures) /* until it runs, that is what it waits for */
         unit_set(unit, UNIT_MAKING, unit->reason, unit->message);
     else
         unit_set(unit, UNIT_MAKING, "", "");

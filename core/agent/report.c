@@ -180,20 +180,22 @@ static void mark_ends(struct agent *agent)
 
 static struct reported_container reported(struct unit *unit, struct arena *arena)
 {
-    return (struct reported_container){.id = unit->id,
-                                       .incarnation = unit->incarnation,
-                                       .restarts = unit->restarts,
-                                       .state = unit_state(unit),
-                                       .ready = unit->ready,
-                                       .reason = unit->reason,
-                                       .message = unit->message,
-                                       .address = unit->address,
-                                       .runtime_id = unit->runtime_id,
-                                       .exit_code = unit->exit_code,
-                                       .started_at_ms = unit->started_at_ms,
-                                       .finished_at_ms = unit->finished_at_ms,
-                                       .next_start_at_ms = unit->next_start_at_ms,
-                                       .ends = ends_of(unit->agent, unit->id, arena)};
+    return (struct reported_container){
+        .id = unit->id,
+        .incarnation = unit->incarnation,
+        .restarts = unit->restarts,
+        .state = unit_state(unit),
+        .ready = unit->ready,
+        .reason = unit->reason,
+        .message = unit->message,
+        .address = unit->address,
+        .runtime_id = unit->runtime_id,
+        .exit_code = unit->exit_code,
+        .started_at_ms = unit->started_at_ms,
+        .finished_at_ms = unit->finished_at_ms,
+        .next_start_at_ms = unit->next_start_at_ms,
+        .start_failures = strcmp(unit->reason, "StartFailed") == 0 ? unit->start_failures : 0,
+        .ends = ends_of(unit->agent, unit->id, arena)};
 }
 
 static void fill_containers(struct agent *agent, struct report *report, struct arena *arena)
@@ -249,11 +251,19 @@ static void fill_images(struct agent *agent, struct report *report, struct arena
         arena_alloc(arena, (HASH_COUNT(agent->templates) + 1) * sizeof *items);
     HASH_ITER(hh, agent->templates, template, next)
     {
-        if (template->image != IMAGE_RESOLVED || (!template->to_report && !report->full))
+        struct reported_image *item = &items[report->images.count];
+        bool resolved = template->image == IMAGE_RESOLVED;
+        if (!template->to_report && !(resolved && report->full))
             continue;
-        items[report->images.count++] = (struct reported_image){.template_id = template->id,
-                                                                .image_pinned = template->pinned,
-                                                                .image_digest = template->digest};
+        report->images.count++;
+        *item = (struct reported_image){.template_id = template->id};
+        if (resolved) {
+            item->image_pinned = template->pinned;
+            item->image_digest = template->digest;
+        } else {
+            item->failure = template->message;
+            item->refused = template->refused;
+        }
     }
     report->images.items = items;
 }
@@ -316,6 +326,7 @@ static void forget_told(struct agent *agent)
     HASH_ITER(hh, agent->templates, template, next_template)
     {
         template->to_report = false;
+        template_answered(template);
     }
     HASH_ITER(hh, agent->table, entry, next_entry)
     {

@@ -9,7 +9,7 @@
 
 /* What few containers have. */
 struct soft_times {
-    int64_t exit_code, finished_at_ms, next_start_at_ms;
+    int64_t exit_code, finished_at_ms, next_start_at_ms, start_failures;
 };
 /* Soft state of one record; there may be millions. */
 struct soft {

@@ -197,6 +197,7 @@ struct container_brief container_manager_brief(struct container_manager *manager
                                     .drained = soft->drained,
                                     .ready_since_ns = soft->ready_since_ns,
                                     .seq = soft->seq,
+                                    .start_failures = soft->times ? soft->times->start_failures : 0,
                                     .reason = soft_reason(soft),
                                     .address = soft_address(soft),
                                     .mark = &soft->mark};

@@ -60,6 +60,7 @@ struct container_brief {
     uint8_t state;
     bool ready, drained;
     uint64_t ready_since_ns, seq;
+    int64_t start_failures; /* in a row */
     const char *reason, *address;
     struct container_mark *mark; /* NULL: the container is not known yet */
 };

@@ -67,7 +67,7 @@ static void set_times(struct soft *soft, const struct reported_container *report
 {
     soft->started_at_ms = reported->started_at_ms;
     bool any = reported->exit_code != NUMBER_NULL || reported->finished_at_ms ||
-               reported->next_start_at_ms;
+               reported->next_start_at_ms || reported->start_failures;
     if (!any) {
         memory_free_pointer(&soft->times);
         soft->times = NULL;
@@ -77,7 +77,8 @@ static void set_times(struct soft *soft, const struct reported_container *report
         soft->times = memory_alloc(sizeof *soft->times);
     *soft->times = (struct soft_times){.exit_code = reported->exit_code,
                                        .finished_at_ms = reported->finished_at_ms,
-                                       .next_start_at_ms = reported->next_start_at_ms};
+                                       .next_start_at_ms = reported->next_start_at_ms,
+                                       .start_failures = reported->start_failures};
 }
 
 static void take_status(struct container_manager *manager, struct soft *soft,

@@ -23,7 +23,8 @@ enum {
     MARK_ORPHAN = 1 << 9,
     MARK_OVERDUE = 1 << 10,
     MARK_SLOT = 1 << 11,
-    MARK_HELD = 1 << 12
+    MARK_HELD = 1 << 12,
+    MARK_FAILING = 1 << 13
 };
 enum { LOOKED_THROUGH_AT_ONCE = 250, SLOTS_LIMIT = 1 << 24 };
 
@@ -72,6 +73,9 @@ static uint16_t live_flags(struct deployment_manager *manager, struct track *tra
         flags |= MARK_WAITING;
     if (flags & MARK_WAITING && strcmp(brief->reason, "ImagePullFailed") == 0)
         flags |= MARK_PULLING_FAILED;
+    bool tried = container->restarts >= ROLLOUT_TRIES || brief->start_failures >= ROLLOUT_TRIES;
+    if (tried && flags & MARK_UPDATED && !(flags & MARK_AVAILABLE))
+        flags |= MARK_FAILING;
     if (left_ms <= 0)
         flags |= MARK_OVERDUE;
     else if (left_ms != INT64_MAX)
@@ -79,6 +83,13 @@ static uint16_t live_flags(struct deployment_manager *manager, struct track *tra
     if (brief->ready && now < available_ns)
         track_expect(track, available_ns);
     return (uint16_t)flags;
+}
+
+/* For good, and not because its work was done. */
+static bool has_failed(const struct deployment *deployment, const struct container *container)
+{
+    return container->failed && deployment_wants(deployment, container) && container->ends.count &&
+           LIST_AT(container->ends, struct container_end, 0)->exit_code;
 }
 
 static uint16_t flags_of(struct deployment_manager *manager, struct track *track,
@@ -95,6 +106,8 @@ static uint16_t flags_of(struct deployment_manager *manager, struct track *track
         flags = !run ? MARK_STOPPING : brief->state == CONTAINER_LOST ? MARK_LOST : MARK_FAILED;
     if (flags & MARK_LOST && node_registry_holds(manager->config.nodes, container->node))
         flags |= MARK_HELD;
+    if (run && has_failed(deployment, container))
+        flags |= MARK_FAILING;
     if (!node_registry_find(manager->config.nodes, container->node))
         flags |= MARK_ORPHAN;
     if (run && (live || container->failed) && !census_is_outdated(manager, deployment, container))
@@ -118,6 +131,7 @@ static void count(struct track *track, const struct container_mark *mark, int64_
     counts->failed += flags & MARK_FAILED ? by : 0;
     counts->pulling_failed += flags & MARK_PULLING_FAILED ? by : 0;
     counts->waiting += flags & MARK_WAITING ? by : 0;
+    counts->failing += flags & MARK_FAILING ? by : 0;
     counts->orphans += flags & MARK_ORPHAN ? by : 0;
     counts->overdue += flags & MARK_OVERDUE ? by : 0;
     counts->restarts += by * (int64_t)mark->restarts;
@@ -141,6 +155,8 @@ static unsigned count_anew(struct deployment_manager *manager, struct track *tra
         track->counts.seq = container->record.seq;
     if (mark.flags & MARK_WAITING)
         snprintf(track->waiting_id, sizeof track->waiting_id, "%s", container->id);
+    if (mark.flags & MARK_FAILING)
+        snprintf(track->failing_id, sizeof track->failing_id, "%s", container->id);
     unsigned differs = mark.flags ^ brief.mark->flags;
     if (!differs && mark.restarts == brief.mark->restarts)
         return 0;
@@ -205,8 +221,9 @@ bool counts_refresh(struct deployment_manager *manager, struct track *track,
             return true;
         }
         unsigned differs = count_anew(manager, track, deployment, container);
-        if (track->verifying && (differs & ~(unsigned)(MARK_AVAILABLE | MARK_OVERDUE)))
-            note_drift(track); /* those two come with time */
+        if (track->verifying &&
+            (differs & ~(unsigned)(MARK_AVAILABLE | MARK_OVERDUE | MARK_FAILING)))
+            note_drift(track); /* those come with time */
     }
     snprintf(track->counted_up_to, sizeof track->counted_up_to, "%s", container->id);
     return false;

@@ -17,6 +17,7 @@ struct counts {
     int64_t stopping, restarts, failed, lost;
     int64_t pulling_failed; /* wait for an image */
     int64_t waiting;        /* are not ready and say why */
+    int64_t failing;        /* of what is in force, not ready after several tries */
     int64_t orphans;        /* their node was deleted */
     int64_t held;           /* of those lost: not to be replaced yet */
     int64_t overdue;        /* should have left their node by now */
@@ -26,6 +27,14 @@ struct counts {
 struct slots {
     uint8_t *taken;
     int64_t room, none_below; /* none is free below */
+};
+/* The image of the revision in force on one node. */
+struct pull {
+    UT_hash_handle hh;
+    char node[64];
+    bool done;
+    uint32_t refusals; /* in a row */
+    uint64_t again_ns; /* it is asked for again then */
 };
 /* Soft state of one deployment. */
 struct track {
@@ -45,10 +54,13 @@ struct track {
     char why[256]; /* then: the refusals */
     struct counts counts;
     struct slots slots;
+    struct pull *pulls; /* of the revision in force, by node */
+    uint32_t refusals;  /* the most of any of them */
+    char refusal[160];
     bool outdated_counts; /* all containers are to be looked through again */
     bool verifying;       /* nothing is expected to differ */
     uint64_t verified;    /* in which round of the slow pass */
-    char counted_up_to[80], waiting_id[80];
+    char counted_up_to[80], waiting_id[80], failing_id[80];
     uint64_t next_change_ns; /* when time alone changes something; 0: never */
     uint64_t next_scan_ns;   /* a large one is not looked through at every event */
     uint8_t phase;
@@ -152,6 +164,15 @@ struct bounds strategy_bounds(struct deployment_manager *manager, const struct t
 int64_t strategy_port_of_old(struct deployment_manager *manager,
                              const struct deployment *deployment);
 
+/* images.c */
+/* Have the nodes that old replicas serve from the image of the revision in force? Asks them to pull
+ * it. */
+bool images_are_there(struct deployment_manager *manager, struct track *track,
+                      const struct census *census);
+void images_forget(struct track *track);
+
+/* So often may a new replica fail, or a pull be refused, before its rollout has failed. */
+enum { ROLLOUT_TRIES = 3 };
 /* rollout.c */
 void rollout_follow(struct deployment_manager *manager, struct track *track,
                     const struct census *census);
@@ -161,6 +182,8 @@ void rollout_note_complete(struct deployment_manager *manager, struct txn *txn,
 bool rollout_roll_back(struct deployment_manager *manager, struct track *track, struct txn *txn,
                        const struct census *census);
 
+/* The next look is no later than that. */
+void track_wake(struct track *track, uint64_t at_ns);
 struct track *deployment_track(struct deployment_manager *manager, const char *name);
 void deployment_queue(struct deployment_manager *manager, struct track *track);
 /* Set aside until something that could help changes. */
@@ -171,6 +194,8 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
 /* Asks the scheduler for `count` places and makes the containers. */
 void deployment_place(struct deployment_manager *manager, struct track *track,
                       const struct deployment *deployment, uint32_t count, const char *only_node);
+/* Passes under way may not know of it. */
+void deployment_node_freed(struct deployment_manager *manager, const char *node);
 void deployment_resume_placings(struct deployment_manager *manager); /* the state is ready again */
 void deployment_wait_for_state(struct deployment_manager *manager);
 void deployment_placings_finish(struct deployment_manager *manager);

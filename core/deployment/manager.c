@@ -42,6 +42,13 @@ static struct track *make_track(struct deployment_manager *manager,
     return track;
 }
 
+void track_wake(struct track *track, uint64_t at_ns)
+{
+    uint64_t now = loop_now_ns(track->manager->loop);
+    if (!loop_timer_armed(&track->timer) || track->timer.deadline_ns > at_ns)
+        loop_timer_start(&track->timer, at_ns > now ? at_ns - now : NS_PER_MS);
+}
+
 static void unqueue(struct deployment_manager *manager, struct track *track)
 {
     struct track **link = &manager->queue, *last = NULL;
@@ -77,6 +84,7 @@ static void remove_track(struct deployment_manager *manager, struct track *track
 {
     unqueue(manager, track);
     leave_waiting(manager, track);
+    images_forget(track);
     free(track->slots.taken);
     loop_timer_stop(&track->timer);
     HASH_DEL(manager->tracks, track);
@@ -397,6 +405,7 @@ static bool retry_some(void *argument)
     struct freed_node *node = manager->freed;
     if (!node)
         return false;
+    deployment_node_freed(manager, node->name);
     retry_on(manager, node->name);
     HASH_DEL(manager->freed, node);
     free(node);
@@ -421,7 +430,7 @@ void deployment_manager_capacity_changed(struct deployment_manager *manager, con
 {
     struct freed_node *node = NULL;
     look_at_globals(manager);
-    if (!manager->unplaced)
+    if (!manager->unplaced && !manager->placings)
         return;
     HASH_FIND_STR(manager->freed, name, node);
     if (node)

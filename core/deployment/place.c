@@ -29,6 +29,7 @@ struct placing {
     int64_t pending;    /* of them, those not yet durable */
     uint32_t in_flight; /* transactions */
     bool over, refused, look;
+    bool missed; /* a node came free meanwhile that would take one */
     char name[64], uid[ID_UID_BYTES];
     int64_t revision;
 };
@@ -256,7 +257,10 @@ static bool make_some(struct placing *placing, struct txn *txn, struct submitted
            submitted->share_count < most) {
         const struct schedule_placement *placement = &plan->placements[placing->at++];
         if (!placement->node) { /* nor do those behind it */
-            note_unplaced(manager, track, txn, deployment, placement);
+            if (placing->missed)
+                placing->look = true; /* the pass did not know of it: another is due */
+            else
+                note_unplaced(manager, track, txn, deployment, placement);
             placing->at = plan->count;
             break;
         }
@@ -368,6 +372,18 @@ static bool place_some(void *argument)
     bool more = !placing->over;
     end_if_over(placing);
     return more;
+}
+
+void deployment_node_freed(struct deployment_manager *manager, const char *node)
+{
+    for (struct placing *placing = manager->placings; placing; placing = placing->next) {
+        const struct deployment *deployment = deployment_manager_find(manager, placing->name);
+        if (!deployment)
+            continue;
+        const struct schedule_ask ask = deployment_ask(deployment, 1);
+        placing->missed |=
+            scheduler_still_fits(manager->config.scheduler, &ask, node, &(struct list){0});
+    }
 }
 
 void deployment_resume_placings(struct deployment_manager *manager)

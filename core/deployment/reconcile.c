@@ -78,7 +78,7 @@ static void tell_stopped(struct txn *txn, const struct census *census)
 }
 
 /* Old ones go as far as enough others are available, in waves of maxDraining. */
-static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
+static void stop_outdated(struct deployment_manager *manager, struct track *track, struct txn *txn,
                           struct census *census, struct arena *arena)
 {
     const struct bounds *bounds = &census->bounds;
@@ -89,6 +89,8 @@ static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
     int64_t room = bounds->draining - census->counts.stopping;
     if (room > (int64_t)count - bounds->outdated)
         room = (int64_t)count - bounds->outdated;
+    bool pulled =
+        !deployment_is_rolling(census->deployment) || images_are_there(manager, track, census);
     bool full = census->counts.current >= census->desired + bounds->surge;
     for (size_t i = 0; i < count && room > 0; i++) {
         /* One that serves nobody goes once its place is taken, or to make one. After a start of
@@ -96,7 +98,7 @@ static void stop_outdated(struct deployment_manager *manager, struct txn *txn,
         bool useless = !container_manager_brief(containers, victims[i].container).ready &&
                        container_manager_is_known(containers, victims[i].container) &&
                        (census->counts.updated > 0 || bounds->surge == 0 || full);
-        if (!useless && spare <= 0)
+        if (!useless && (spare <= 0 || !pulled))
             continue;
         if (victims[i].available)
             spare--;
@@ -278,8 +280,7 @@ static bool may_scan(struct deployment_manager *manager, struct track *track,
         track->next_scan_ns = now + scan_pause_ns(census);
         return true;
     }
-    if (!loop_timer_armed(&track->timer) || track->timer.deadline_ns > track->next_scan_ns)
-        loop_timer_start(&track->timer, track->next_scan_ns - now);
+    track_wake(track, track->next_scan_ns);
     return false;
 }
 
@@ -299,7 +300,7 @@ static void stop_what_may_go(struct deployment_manager *manager, struct track *t
         stop_surplus(manager, txn, census, census->counts.current - most, arena);
     } else if (rolling && may_scan(manager, track, census)) {
         census_gather(manager, census, arena);
-        stop_outdated(manager, txn, census, arena);
+        stop_outdated(manager, track, txn, census, arena);
     }
 }
 

@@ -17,8 +17,10 @@ void rollout_follow(struct deployment_manager *manager, struct track *track,
         track->progressed_at_ms = loop_wall_ms(manager->loop);
         track->deadline_passed = false;
     }
-    if (track->seen_revision != deployment->revision)
+    if (track->seen_revision != deployment->revision) {
         track->stop_first = false;
+        images_forget(track);
+    }
     track->seen_revision = deployment->revision;
     track->seen_desired = census->desired;
     bool waiting = census->counts.updated_available < census->desired ||
@@ -51,27 +53,83 @@ void rollout_note_complete(struct deployment_manager *manager, struct txn *txn,
               (long long)census->counts.available, (long long)census->desired);
 }
 
+/* -- has it failed? -- */
+
+struct verdict {
+    const char *reason;
+    char message[200];
+};
+
+static bool old_ones_are_fine(const struct census *census)
+{
+    int64_t old = census->counts.current - census->counts.updated;
+    return !old || census->counts.available > census->counts.updated_available;
+}
+
+static bool replicas_fail(struct deployment_manager *manager, const struct track *track,
+                          const struct census *census, struct verdict *out)
+{
+    struct container_manager *containers = manager->config.containers;
+    const struct container *container = container_manager_find(containers, track->failing_id);
+    if (!census->counts.failing || !old_ones_are_fine(census))
+        return false;
+    const struct container_end *end = container && container->ends.count
+                                          ? LIST_AT(container->ends, struct container_end, 0)
+                                          : NULL;
+    const char *reason = container ? container_manager_brief(containers, container).reason : "";
+    out->reason = *reason ? reason : "CrashLoop";
+    if (container && container_manager_brief(containers, container).start_failures)
+        snprintf(out->message, sizeof out->message, "%s could not be started: %.120s",
+                 container->id, container_manager_status(containers, container)->message);
+    else
+        snprintf(out->message, sizeof out->message, "%s ended %lld times, last by %s",
+                 track->failing_id, container ? (long long)container->restarts : 0LL,
+                 end && end->reason ? end->reason : "itself");
+    return true;
+}
+
+static bool has_failed(struct deployment_manager *manager, const struct track *track,
+                       const struct census *census, struct verdict *out)
+{
+    if (track->refusals >= ROLLOUT_TRIES) {
+        out->reason = "ImagePullFailed";
+        snprintf(out->message, sizeof out->message, "%s", track->refusal);
+        return true;
+    }
+    if (replicas_fail(manager, track, census, out))
+        return true;
+    out->reason = census->waiting_reason[0] ? census->waiting_reason : "ProgressDeadlineExceeded";
+    snprintf(out->message, sizeof out->message, "it made no progress within progressDeadline");
+    return track->deadline_passed;
+}
+
+static const struct revision *last_complete(struct deployment_manager *manager,
+                                            const struct deployment *deployment)
+{
+    const struct revision *last =
+        deployment->complete_revision && deployment_is_rolling(deployment)
+            ? deployment_manager_revision(manager, deployment, deployment->complete_revision)
+            : NULL;
+    bool same = last && last->content && last->content == deployment->content;
+    return same ? NULL : last;
+}
+
 bool rollout_roll_back(struct deployment_manager *manager, struct track *track, struct txn *txn,
                        const struct census *census)
 {
     const struct deployment *deployment = census->deployment;
-    char object[96], cause[48], message[192];
-    if (!track->deadline_passed || !deployment->rollout.auto_rollback || deployment->paused ||
-        !deployment->complete_revision || deployment->complete_revision == deployment->revision ||
+    const struct revision *last = last_complete(manager, deployment);
+    char object[96], cause[64], message[320];
+    struct verdict verdict;
+    if (!last || !deployment->rollout.auto_rollback || deployment->paused ||
         deployment->rolled_back_in_force ||
-        deployment_head(manager, deployment->name) != deployment)
+        deployment_head(manager, deployment->name) != deployment ||
+        !has_failed(manager, track, census, &verdict))
         return false;
-    const struct revision *last =
-        deployment_manager_revision(manager, deployment, deployment->complete_revision);
-    if (!last)
-        return false;
-    snprintf(message, sizeof message,
-             "revision %lld made no progress within progressDeadline; revision %lld is put back",
-             (long long)deployment->revision, (long long)last->number);
-    struct rolled_back from = {.revision = deployment->revision,
-                               .reason = census->waiting_reason[0] ? census->waiting_reason
-                                                                   : "ProgressDeadlineExceeded",
-                               .message = message};
+    snprintf(message, sizeof message, "revision %lld has failed: %s; revision %lld is put back",
+             (long long)deployment->revision, verdict.message, (long long)last->number);
+    struct rolled_back from = {
+        .revision = deployment->revision, .reason = verdict.reason, .message = message};
     struct deployment edited = deployment_edit(deployment);
     edited.rolled_back_in_force = true;
     edited.rolled_back_from = &from;

@@ -23,7 +23,7 @@ struct peer {
     bool assign_all, publish_all, lost_told;
     bool queued; /* has something to be sent */
     struct peer *next_queued;
-    struct name *assign, *publish;
+    struct name *assign, *publish, *images;
     int64_t assignment_version, table_version; /* last sent */
     int64_t acknowledged;                      /* table, in the registry's numbers */
     struct loop_timer suspect, lost;

@@ -90,6 +90,7 @@ static const struct field assignment_fields[] = {
     OBJECTS("templates", templates, &assigned_template_type),
     OBJECTS("containers", containers, &assigned_container_type),
     STRINGS("removed", removed),
+    OBJECTS("images", images, &assigned_template_type),
 };
 #undef AT
 TYPE(assignment_type, "Assignment", struct assignment, assignment_fields);
@@ -144,6 +145,7 @@ static const struct field reported_container_fields[] = {
     TIME("startedAt", started_at_ms),
     TIME("finishedAt", finished_at_ms),
     TIME("nextStartAt", next_start_at_ms),
+    NUMBER("startFailures", start_failures),
     OBJECTS("ends", ends, &container_end_type),
 };
 #undef AT
@@ -155,6 +157,8 @@ static const struct field reported_image_fields[] = {
     STRING("template", template_id),
     STRING("imagePinned", image_pinned),
     STRING("imageDigest", image_digest),
+    STRING("failure", failure),
+    FLAG("refused", refused),
 };
 #undef AT
 static TYPE(reported_image_type, "ReportedImage", struct reported_image, reported_image_fields);

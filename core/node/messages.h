@@ -47,6 +47,7 @@ struct assignment {
     struct list templates;  /* struct assigned_template */
     struct list containers; /* struct assigned_container: new or changed (all, when full) */
     struct list removed;    /* of const char *: ids without a record */
+    struct list images;     /* struct assigned_template: to be pulled once, and answered for */
 };
 struct published_endpoint {
     const char *container, *node, *address; /* "172.17.0.2" */
@@ -76,10 +77,13 @@ struct reported_container {
     const char *reason, *message, *address, *runtime_id;
     int64_t exit_code; /* NUMBER_NULL: none */
     int64_t started_at_ms, finished_at_ms, next_start_at_ms;
-    struct list ends; /* struct container_end: those since the last report */
+    int64_t start_failures; /* in a row: it could not be made or started */
+    struct list ends;       /* struct container_end: those since the last report */
 };
 struct reported_image {
     const char *template_id, *image_pinned, *image_digest;
+    const char *failure; /* the pull has failed, and why; NULL: it has not */
+    bool refused;        /* then: not merely because the engine could not be asked */
 };
 struct reported_listener {
     const char *service;

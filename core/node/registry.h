@@ -30,6 +30,10 @@ struct node_events {
     bool (*fill_container)(void *argument, const char *node, const char *id,
                            struct assigned_container *out, struct assigned_template *template,
                            struct arena *arena);
+    /* The template of "deployment/revision", whose image the node is to have; false: there is none.
+     */
+    bool (*fill_image)(void *argument, const char *revision, struct assigned_template *out,
+                       struct arena *arena);
     /* All containers of a node, for a full assignment: the next id after `after`; NULL: no more. */
     const char *(*next_container)(void *argument, const char *node, const char *after);
     /* A service as it is to be published; false: there is none of that name. */
@@ -70,6 +74,10 @@ bool node_registry_delete(struct node_registry *registry, const char *name,
 /* Marks what must go to the node with the next message (sent once at the end of this turn). `id`
  * NULL in assign_all: everything. */
 void node_registry_assign(struct node_registry *registry, const char *node, const char *id);
+/* It is to pull the image of "deployment/revision", and to say how that went. Not told again to a
+ * later connection. */
+void node_registry_want_image(struct node_registry *registry, const char *node,
+                              const char *revision);
 void node_registry_assign_all(struct node_registry *registry, const char *node);
 /* Bumps the table: services named changed (NULL: all). Answers the version that holds them, to be
  * waited for by node_registry_table_acknowledged. */

@@ -84,13 +84,27 @@ static void gather_all(struct peer *peer)
         name_add(&peer->assign, id);
 }
 
+static struct list fill_images(struct peer *peer, struct arena *arena)
+{
+    const struct node_events *events = &peer->registry->events;
+    struct assigned_template *images =
+        arena_alloc(arena, (count_names(peer->images) + 1) * sizeof *images);
+    struct name *entry, *next;
+    uint32_t count = 0;
+    HASH_ITER(hh, peer->images, entry, next)
+    {
+        count += events->fill_image(events->argument, entry->name, &images[count], arena);
+    }
+    return (struct list){.items = images, .count = count};
+}
+
 static size_t send_assignment(struct peer *peer)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
     if (peer->assign_all)
         gather_all(peer);
     size_t count = count_names(peer->assign);
-    if (!count && !peer->assign_all)
+    if (!count && !peer->assign_all && !peer->images)
         return 0;
     struct assigned_container *containers = arena_alloc(&arena, (count + 1) * sizeof *containers);
     struct assigned_template *templates = arena_alloc(&arena, (count + 1) * sizeof *templates);
@@ -102,7 +116,8 @@ static size_t send_assignment(struct peer *peer)
                                     .full = peer->assign_all,
                                     .templates.items = templates,
                                     .containers.items = containers,
-                                    .removed.items = removed};
+                                    .removed.items = removed,
+                                    .images = fill_images(peer, &arena)};
     struct name *entry, *next, *sent = NULL;
     HASH_ITER(hh, peer->assign, entry, next)
     {
@@ -112,6 +127,7 @@ static size_t send_assignment(struct peer *peer)
     if (!send_message(peer, &(struct message){.assignment = &assignment}))
         return count;
     name_clear(&peer->assign);
+    name_clear(&peer->images);
     peer->assign_all = false;
     return count;
 }
@@ -165,6 +181,7 @@ size_t registry_send(struct peer *peer)
 void registry_forget_sent(struct peer *peer)
 {
     name_clear(&peer->assign);
+    name_clear(&peer->images);
     name_clear(&peer->publish);
     peer->assignment_version = peer->table_version = peer->acknowledged = 0;
     peer->assign_all = peer->publish_all = true;
@@ -176,6 +193,16 @@ void node_registry_assign(struct node_registry *registry, const char *node, cons
     if (!peer || !peer->link || peer->assign_all)
         return; /* the next connection begins with everything */
     name_add(&peer->assign, id);
+    registry_queue(peer);
+}
+
+void node_registry_want_image(struct node_registry *registry, const char *node,
+                              const char *revision)
+{
+    struct peer *peer = registry_peer(registry, node);
+    if (!peer || !peer->link)
+        return;
+    name_add(&peer->images, revision);
     registry_queue(peer);
 }
 

@@ -223,9 +223,26 @@ def test_labels_reach_the_object_and_its_selector(api, name):
 
 
 def test_a_container_that_keeps_ending_makes_its_deployment_degraded(api, name):
-    deploy(api, name)
+    deploy(api, name, rollout={"autoRollback": False, "progressDeadline": "1s"})
     api.patch(f"/deployments/{name}", {"image": "crash/web:1"}).check(200)
     wait_phase(api, name, "degraded")
+
+
+@pytest.mark.parametrize("image, reason", (("missing/web:1", "ImagePullFailed"),
+                                           ("crash/web:1", "CrashLoop")))
+@pytest.mark.parametrize("strategy", ("rolling", "recreate"))
+def test_new_containers_that_fail_are_rolled_back_before_the_deadline(api, name, image, reason,
+                                                                      strategy):
+    deploy(api, name, replicas=2, rollout={"strategy": strategy},
+           restartPolicy={"backoff": "50ms", "maxBackoff": "200ms"})
+    old = {item["id"] for item in containers(api, name)}
+    api.patch(f"/deployments/{name}", {"image": image}).check(200)
+    found = wait_phase(api, name, "rolled-back", within=20)
+    assert found["image"] == "app/web:1" and found["status"]["available"] == 2
+    assert found["status"]["rolledBackFrom"]["reason"] == reason
+    if reason == "ImagePullFailed":
+        assert {item["id"] for item in containers(api, name)} >= old, "no old one was touched"
+        assert api.items(f"/events?object=deployments/{name}&reason=ImagePullFailed")
 
 
 STUBBORN = {"env": {"SIMULATED_IGNORE_SIGTERM": "1"}, "stopGracePeriod": "2s"}

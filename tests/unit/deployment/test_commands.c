@@ -254,7 +254,8 @@ Test(deployment_commands, what_an_image_resolved_to_stays_with_what_is_put_back)
     char template_id[64];
     complete(rig_deployment("web", "app:1", 1));
     snprintf(template_id, sizeof template_id, "%s/1", rig_find("web")->record.uid);
-    const struct reported_image image = {template_id, "app@sha256:aa", "sha256:aa"};
+    const struct reported_image image = {
+        .template_id = template_id, .image_pinned = "app@sha256:aa", .image_digest = "sha256:aa"};
     const struct report report = {.images = {&image, 1}};
     deployment_manager_report(manager(), "node-1", &report);
     complete(rig_deployment("web", "app:2", 1));
@@ -309,14 +310,17 @@ Test(deployment_commands, what_an_image_resolved_to_is_kept_with_its_revision)
     char template_id[64];
     snprintf(template_id, sizeof template_id, "%s/1", rig_find("web")->record.uid);
     const struct reported_image images[] = {
-        {template_id, "app@sha256:aa", "sha256:aa"}, {"strange", "x", "y"}, {"nobody/1", "x", "y"}};
+        {.template_id = template_id, .image_pinned = "app@sha256:aa", .image_digest = "sha256:aa"},
+        {.template_id = "strange", .image_pinned = "x", .image_digest = "y"},
+        {.template_id = "nobody/1", .image_pinned = "x", .image_digest = "y"}};
     const struct report report = {.images = {images, 3}};
     deployment_manager_report(manager(), "node-1", &report);
     rig_run_ms(20);
     const struct revision *revision = deployment_manager_revision(manager(), rig_find("web"), 1);
     cr_assert_str_eq(revision->image_pinned, "app@sha256:aa");
     cr_assert_str_eq(revision->image_digest, "sha256:aa");
-    const struct reported_image other = {template_id, "app@sha256:bb", "sha256:bb"};
+    const struct reported_image other = {
+        .template_id = template_id, .image_pinned = "app@sha256:bb", .image_digest = "sha256:bb"};
     deployment_manager_report(manager(), "node-1", &(struct report){.images = {&other, 1}});
     rig_run_ms(20);
     cr_assert_str_eq(deployment_manager_revision(manager(), rig_find("web"), 1)->image_pinned,

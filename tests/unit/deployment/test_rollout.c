@@ -260,6 +260,7 @@ Test(rollout, that_makes_no_progress_puts_the_last_complete_template_back)
     uint64_t version = rig_find("web")->record.version;
     spoil("app:2");
     rig_write(impatient("app:2", 3));
+    rig.nodes[0].pulls_nothing = rig.nodes[1].pulls_nothing = true;
     rig_run_ms(9000);
     expect_phase(PHASE_PENDING);
     cr_assert_str_eq(rig_status("web").reason, "ImagePullFailed");
@@ -271,6 +272,7 @@ Test(rollout, that_makes_no_progress_puts_the_last_complete_template_back)
     cr_assert_eq(web->revision, 3);
     cr_assert_eq(web->record.version, version + 2);
     struct deployment_status status = rig_status("web");
+    rig.nodes[0].pulls_nothing = rig.nodes[1].pulls_nothing = false;
     cr_assert_not_null(status.rolled_back_from);
     cr_assert_eq(status.rolled_back_from->revision, 2);
     cr_assert_str_eq(status.rolled_back_from->reason, "ImagePullFailed");
@@ -279,6 +281,116 @@ Test(rollout, that_makes_no_progress_puts_the_last_complete_template_back)
     cr_assert_eq(rig_event("RolledBack")->severity, EVENT_WARNING);
     complete(impatient("app:3", 3));
     cr_assert_null(rig_status("web").rolled_back_from, "until the next write of the spec");
+}
+
+/* -- images come first -- */
+
+Test(rollout, touches_no_old_replica_before_the_nodes_have_its_image)
+{
+    static const uint8_t strategies[] = {STRATEGY_ROLLING, STRATEGY_RECREATE};
+    for (size_t i = 0; i < sizeof strategies; i++) {
+        struct deployment *wanted = rig_deployment("web", "app:1", 4);
+        wanted->rollout.strategy = strategies[i];
+        wanted->rollout.max_unavailable = (struct amount){2, false};
+        complete(wanted);
+        rig.nodes[1].pulls_nothing = true;
+        wanted->template.image = "app:2";
+        rig_write(wanted);
+        rig_run_ms(20000);
+        cr_assert_eq(rig_status("web").stopping, 0);
+        cr_assert_geq(rig_status("web").available, 4);
+        cr_assert_eq(deployment_manager_revision(rig.server->deployments, rig_find("web"), 2)
+                             ->image_pinned != NULL,
+                     true, "one node is asked before the others");
+        rig.nodes[1].pulls_nothing = false;
+        rig_run_ms(15000);
+        expect_phase(PHASE_COMPLETE);
+        rig_end();
+        setup();
+    }
+}
+
+Test(rollout, whose_image_one_node_cannot_pull_goes_back_without_losing_a_replica)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 4);
+    wanted->rollout.strategy = STRATEGY_RECREATE;
+    complete(wanted);
+    rig.nodes[1].bad_image = "app:2";
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    for (int ms = 0; ms < 15000; ms++) {
+        rig_run_ms(1);
+        cr_assert_eq(rig_status("web").available, 4);
+    }
+    expect_phase(PHASE_ROLLED_BACK);
+    cr_assert_eq(rig_event("ImagePullFailed")->severity, EVENT_WARNING);
+    cr_assert_not_null(strstr(rig_event("ImagePullFailed")->message, "node-2 could not pull"));
+    cr_assert_str_eq(rig_find("web")->rolled_back_from->reason, "ImagePullFailed");
+}
+
+Test(rollout, waits_for_no_image_on_a_node_that_is_silent)
+{
+    complete(rig_deployment("web", "app:1", 4));
+    rig.nodes[1].silent = true;
+    rig_run_ms(4000);
+    rig_write(rig_deployment("web", "app:2", 4));
+    rig_run_ms(2000);
+    cr_assert_gt(rig_status("web").updated, 0);
+}
+
+/* -- new replicas that fail -- */
+
+static void report_of_revision(int64_t revision, struct reported_container report)
+{
+    const struct container *container = NULL;
+    while ((container = container_manager_next(rig.server->containers, "web", container))) {
+        if (container->revision != revision)
+            continue;
+        for (unsigned i = 0; i < rig.node_count; i++)
+            if (strcmp(rig.nodes[i].name, container->node) == 0) {
+                report.id = container->id;
+                rig_report(&rig.nodes[i], &report);
+            }
+        return;
+    }
+    cr_assert(false, "there is none of revision %lld", (long long)revision);
+}
+
+static const struct {
+    const char *what;
+    struct reported_container report;
+    const char *reason; /* NULL: it is not rolled back */
+} failures[] = {
+    {"ended twice",
+     {.state = CONTAINER_EXITED, .restarts = 2, .reason = "CrashLoop", .exit_code = 1},
+     NULL},
+    {"ended three times",
+     {.state = CONTAINER_EXITED, .restarts = 3, .reason = "CrashLoop", .exit_code = 1},
+     "CrashLoop"},
+    {"could not be started",
+     {.state = CONTAINER_CREATING, .start_failures = 3, .reason = "StartFailed", .exit_code = -1},
+     "StartFailed"},
+};
+
+Test(rollout, whose_replicas_fail_is_rolled_back_at_once)
+{
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        struct reported_container report = failures[i].report;
+        report.incarnation = 1;
+        complete(rig_deployment("web", "app:1", 3));
+        rig.nodes[0].never_ready = rig.nodes[1].never_ready = true;
+        rig_write(rig_deployment("web", "app:2", 3));
+        rig_run_ms(100);
+        report_of_revision(2, report);
+        const struct rolled_back *from = rig_find("web")->rolled_back_from;
+        cr_expect_eq(from != NULL, failures[i].reason != NULL, "%s", failures[i].what);
+        if (from)
+            cr_expect_str_eq(from->reason, failures[i].reason, "%s: %s", failures[i].what,
+                             from->message);
+        cr_expect_geq(rig_status("web").available, 3);
+        rig_end();
+        setup();
+    }
 }
 
 Test(rollout, without_automatic_rollback_is_degraded)

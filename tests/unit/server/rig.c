@@ -110,12 +110,15 @@ static const char *address_of(const struct rig_node *node, const struct rig_cont
     return addresses[at];
 }
 
+static struct list answer_images(struct rig_node *node, struct reported_image out[RIG_IMAGES]);
+
 /* All that is here, and what goes; drained ones once. */
 static void act(void *argument)
 {
     struct rig_node *node = argument;
     struct reported_container here[RIG_CONTAINERS];
     struct reported_drain drained[RIG_CONTAINERS];
+    struct reported_image images[RIG_IMAGES];
     const char *gone[RIG_CONTAINERS];
     struct report report = {.full = false};
     for (int i = 0; i < RIG_CONTAINERS; i++) {
@@ -153,6 +156,7 @@ static void act(void *argument)
     report.containers.items = here;
     report.gone.items = gone;
     report.drained.items = drained;
+    report.images = answer_images(node, images);
     send(node, report);
 }
 
@@ -218,6 +222,33 @@ static void take_service(struct rig_node *node, const struct published_service *
     }
 }
 
+/* Pulled, or not, within a millisecond. */
+static void take_image(struct rig_node *node, const struct assigned_template *template)
+{
+    cr_assert_lt(node->image_count, RIG_IMAGES);
+    struct rig_image *image = &node->images[node->image_count++];
+    node->pulls++;
+    image->bad = text_equal(template->template.image, node->bad_image);
+    snprintf(image->template_id, sizeof image->template_id, "%s", template->id);
+    snprintf(image->pinned, sizeof image->pinned, "%s",
+             template->image_pinned ? template->image_pinned : template->template.image);
+}
+
+static struct list answer_images(struct rig_node *node, struct reported_image out[RIG_IMAGES])
+{
+    uint32_t count = node->pulls_nothing ? 0 : node->image_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct rig_image *image = &node->images[i];
+        out[i] = (struct reported_image){.template_id = image->template_id,
+                                         .image_pinned = image->bad ? NULL : image->pinned,
+                                         .image_digest = image->bad ? NULL : "sha256:00",
+                                         .failure = image->bad ? "no such image" : NULL,
+                                         .refused = image->bad};
+    }
+    node->image_count = node->pulls_nothing ? node->image_count : 0;
+    return (struct list){.items = out, .count = count};
+}
+
 static void received(void *argument, const char *json, size_t length)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
@@ -233,6 +264,8 @@ static void received(void *argument, const char *json, size_t length)
         take_template(node, LIST_AT(assignment->templates, struct assigned_template, i));
     for (uint32_t i = 0; assignment && i < assignment->removed.count; i++)
         place_for(node, *LIST_AT(assignment->removed, const char *, i))->here = false;
+    for (uint32_t i = 0; assignment && i < assignment->images.count; i++)
+        take_image(node, LIST_AT(assignment->images, struct assigned_template, i));
     if (assignment)
         node->assignment_version = assignment->version;
     if (table && table->full)

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "server.h"
 
-enum { RIG_NODES = 4, RIG_CONTAINERS = 64 };
+enum { RIG_NODES = 4, RIG_CONTAINERS = 64, RIG_IMAGES = 16 };
 struct rig_container {
     char id[80], template_id[64], image[64];
     int64_t incarnation, restarts;
@@ -18,6 +18,10 @@ struct rig_endpoint {
     char service[64], container[80], address[48];
     int64_t port;
     uint8_t state;
+};
+struct rig_image {
+    char template_id[64], pinned[64];
+    bool bad;
 };
 struct rig_node {
     const char *name;
@@ -32,9 +36,12 @@ struct rig_node {
     /* How it acts: */
     bool never_ready;      /* what it starts from now on */
     const char *bad_image; /* this one never runs */
-    bool acknowledges_nothing, drains_nothing, silent;
-    int64_t drains_late; /* what it says has drained is of so many tables ago */
-    unsigned stops;      /* containers it stopped */
+    bool acknowledges_nothing, drains_nothing, pulls_nothing, silent;
+    int64_t drains_late;                 /* what it says has drained is of so many tables ago */
+    unsigned stops;                      /* containers it stopped */
+    unsigned pulls;                      /* images it was asked for */
+    struct rig_image images[RIG_IMAGES]; /* yet to be answered */
+    unsigned image_count;
 };
 struct rig {
     struct loop *loop;
