@@ -24,7 +24,8 @@ enum {
     MARK_OVERDUE = 1 << 10,
     MARK_SLOT = 1 << 11,
     MARK_HELD = 1 << 12,
-    MARK_FAILING = 1 << 13
+    MARK_FAILING = 1 << 13,
+    MARK_UNPROVEN = 1 << 14
 };
 enum { LOOKED_THROUGH_AT_ONCE = 250, SLOTS_LIMIT = 1 << 24 };
 
@@ -57,6 +58,30 @@ int64_t slots_first_free(struct slots *slots)
 
 /* -- one container -- */
 
+/* How long a replica must be ready before it takes an old one's place: one without a probe is ready
+ * as soon as it runs, and one that ended before may do so again. */
+static uint64_t proof_ns(const struct deployment *deployment, const struct container *container)
+{
+    enum { AFTER_AN_END_S = 10 };
+    const struct container_template *template = &deployment->template;
+    if (!deployment->complete_revision || !deployment_is_rolling(deployment) ||
+        container->revision != deployment->revision)
+        return 0;
+    if (container->restarts)
+        return AFTER_AN_END_S * NS_PER_SECOND;
+    return template->readiness_probe || template->startup_probe
+               ? 0
+               : template->restart_policy.backoff_ns;
+}
+
+bool counts_is_proven(struct deployment_manager *manager, const struct deployment *deployment,
+                      const struct container *container)
+{
+    struct container_brief brief = container_manager_brief(manager->config.containers, container);
+    return brief.ready &&
+           loop_now_ns(manager->loop) >= brief.ready_since_ns + proof_ns(deployment, container);
+}
+
 static uint16_t live_flags(struct deployment_manager *manager, struct track *track,
                            const struct deployment *deployment, const struct container *container,
                            const struct container_brief *brief)
@@ -74,8 +99,13 @@ static uint16_t live_flags(struct deployment_manager *manager, struct track *tra
     if (flags & MARK_WAITING && strcmp(brief->reason, "ImagePullFailed") == 0)
         flags |= MARK_PULLING_FAILED;
     bool tried = container->restarts >= ROLLOUT_TRIES || brief->start_failures >= ROLLOUT_TRIES;
-    if (tried && flags & MARK_UPDATED && !(flags & MARK_AVAILABLE))
+    bool proven = counts_is_proven(manager, deployment, container);
+    if (flags & MARK_UPDATED && !proven)
+        flags |= MARK_UNPROVEN;
+    if (tried && flags & MARK_UPDATED && !(flags & MARK_AVAILABLE && proven))
         flags |= MARK_FAILING;
+    if (brief->ready && !proven)
+        track_expect(track, brief->ready_since_ns + proof_ns(deployment, container));
     if (left_ms <= 0)
         flags |= MARK_OVERDUE;
     else if (left_ms != INT64_MAX)
@@ -131,6 +161,7 @@ static void count(struct track *track, const struct container_mark *mark, int64_
     counts->failed += flags & MARK_FAILED ? by : 0;
     counts->pulling_failed += flags & MARK_PULLING_FAILED ? by : 0;
     counts->waiting += flags & MARK_WAITING ? by : 0;
+    counts->unproven += flags & MARK_UNPROVEN ? by : 0;
     counts->failing += flags & MARK_FAILING ? by : 0;
     counts->orphans += flags & MARK_ORPHAN ? by : 0;
     counts->overdue += flags & MARK_OVERDUE ? by : 0;
@@ -222,7 +253,7 @@ bool counts_refresh(struct deployment_manager *manager, struct track *track,
         }
         unsigned differs = count_anew(manager, track, deployment, container);
         if (track->verifying &&
-            (differs & ~(unsigned)(MARK_AVAILABLE | MARK_OVERDUE | MARK_FAILING)))
+            (differs & ~(unsigned)(MARK_AVAILABLE | MARK_OVERDUE | MARK_FAILING | MARK_UNPROVEN)))
             note_drift(track); /* those come with time */
     }
     snprintf(track->counted_up_to, sizeof track->counted_up_to, "%s", container->id);

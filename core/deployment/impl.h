@@ -17,6 +17,7 @@ struct counts {
     int64_t stopping, restarts, failed, lost;
     int64_t pulling_failed; /* wait for an image */
     int64_t waiting;        /* are not ready and say why */
+    int64_t unproven;       /* of what is in force, not ready for long enough to be relied upon */
     int64_t failing;        /* of what is in force, not ready after several tries */
     int64_t orphans;        /* their node was deleted */
     int64_t held;           /* of those lost: not to be replaced yet */
@@ -141,6 +142,8 @@ void counts_change(struct deployment_manager *manager, struct track *track,
                    const struct container *container);
 void counts_remove(struct track *track, const struct container *container,
                    const struct container_mark *mark);
+bool counts_is_proven(struct deployment_manager *manager, const struct deployment *deployment,
+                      const struct container *container);
 bool counts_is_waiting(const struct container_mark *mark);
 void counts_look_through(struct track *track);
 /* False: some are still to be looked through, in another turn. */

@@ -41,7 +41,7 @@ void rollout_note_complete(struct deployment_manager *manager, struct txn *txn,
     if (deployment_head(manager, deployment->name) != deployment)
         return; /* a user's change is on its way: it is not written over */
     if (census->desired != census->counts.current || census->desired != census->counts.updated ||
-        census->desired != census->counts.available ||
+        census->desired != census->counts.available || census->counts.unproven ||
         deployment->complete_revision == deployment->revision)
         return;
     struct deployment edited = deployment_edit(deployment);

@@ -76,6 +76,7 @@ void census_gather(struct deployment_manager *manager, struct census *census, st
             continue;
         census->live[census->live_count++] = container;
         census->active += census_is_available(manager, deployment, container) &&
+                          counts_is_proven(manager, deployment, container) &&
                           service_manager_is_active(manager->config.services, container);
     }
 }

@@ -234,7 +234,7 @@ def test_a_container_that_keeps_ending_makes_its_deployment_degraded(api, name):
 def test_new_containers_that_fail_are_rolled_back_before_the_deadline(api, name, image, reason,
                                                                       strategy):
     deploy(api, name, replicas=2, rollout={"strategy": strategy},
-           restartPolicy={"backoff": "50ms", "maxBackoff": "200ms"})
+           restartPolicy={"backoff": "400ms", "maxBackoff": "400ms"})
     old = {item["id"] for item in containers(api, name)}
     api.patch(f"/deployments/{name}", {"image": image}).check(200)
     found = wait_phase(api, name, "rolled-back", within=20)
