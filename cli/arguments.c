@@ -259,8 +259,7 @@ bool arguments_parse(struct cli *cli, int argc, char **argv)
         return false;
     bool only_words = false;
     for (int i = 0; i < argc; i++) {
-        bool rest =
-            cli->command && cli->command->rest && cli->word_count >= (size_t)cli->command->least;
+        bool rest = cli->command && cli->command->rest && cli->word_count > 0;
         if (!only_words && strcmp(argv[i], "--") == 0)
             only_words = true;
         else if (only_words || rest || !is_option(argv[i]))

@@ -60,7 +60,7 @@ struct command {
     int least, most;         /* words; most -1: any number */
     enum word_kind words[3]; /* the last one repeats */
     int (*run)(struct cli *cli);
-    bool rest; /* after the first `least` words options are the user's program's */
+    bool rest; /* after the first word, options are the user's program's */
 };
 #define COMMAND_OPTIONS(table)                                                                     \
     .options = (table), .option_count = sizeof(table) / sizeof((table)[0])

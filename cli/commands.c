@@ -133,6 +133,10 @@ static const struct option logs_options[] = {
     {"previous", 0, NULL, WORD_ANY, "of the process before the present one"},
     {"no-prefix", 0, NULL, WORD_ANY, "without the container's name"},
 };
+static const struct option exec_options[] = {
+    {"stdin", 'i', NULL, WORD_ANY, "pass standard input on"},
+    {"tty", 't', NULL, WORD_ANY, "give it a terminal, this one"},
+};
 static const struct option events_options[] = {
     {"watch", 'w', NULL, WORD_ANY, "go on with what happens"},
     {"tail", 'n', "N", WORD_ANY, "so many of the latest (50)"},
@@ -180,6 +184,18 @@ static const struct command commands_see[] = {
      .most = 1,
      .words = {WORD_TARGET},
      .run = run_logs},
+    {.name = "exec",
+     .arguments = "DEPLOYMENT|CONTAINER COMMAND [ARG...]",
+     .summary = "run a command in a container",
+     .detail = "Of a deployment: in its first container that is ready. The exit status is the "
+               "command's. Options come before the container's name.",
+     .examples = "orchctl exec -it web sh\norchctl exec web-0-k3x9q2 cat /etc/hosts",
+     COMMAND_OPTIONS(exec_options),
+     .least = 2,
+     .most = -1,
+     .words = {WORD_TARGET, WORD_ANY},
+     .rest = true,
+     .run = run_exec},
     {.name = "events",
      .arguments = "[DEPLOYMENT|KIND/NAME]",
      .summary = "show what happened",
