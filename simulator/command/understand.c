@@ -1,6 +1,7 @@
 /* What the file means: each node by its name, each event on what is there at its time. */
 #include "scenario.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,7 @@ static void take_nodes(struct reader *reader, struct scenario_step *step, const 
     for (uint32_t i = 0; i < step->node_count; i++) {
         struct named_node *named;
         HASH_FIND_STR(reader->names, scenario->nodes[step->nodes[i]].name, named);
+        assert(named);
         named->gone = true;
     }
 }

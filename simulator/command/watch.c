@@ -1,6 +1,7 @@
 #include "watch.h"
 #include "sim.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,7 @@ static void container_changed(const struct container *before, const struct conta
     const struct container *container = after ? after : before;
     struct seen *seen;
     bool replaced;
+    assert(container);
     if (!before)
         arrive(after);
     HASH_FIND_STR(watch.seen, container->id, seen);
