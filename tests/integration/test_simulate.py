@@ -55,7 +55,12 @@ def test_the_documentation_has_examples():
 @pytest.mark.parametrize("arguments,shown", examples(), ids=[example[0] for example in examples()])
 def test_examples_print_what_the_documentation_shows(arguments, shown):
     result = run(*arguments.split())
-    assert result.stdout + result.stderr == shown
+    printed = result.stdout + result.stderr
+    if os.environ.get("ORCH_UPDATE_DOCS"):  # when what the orchestrator decides has changed
+        page = ROOT / "docs" / "simulate.md"
+        page.write_text(page.read_text().replace(shown, printed))
+        return
+    assert printed == shown, "if that is meant: ORCH_UPDATE_DOCS=1 writes it into the page"
 
 
 def test_examples_in_the_documentation_are_the_files():
