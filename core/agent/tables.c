@@ -189,6 +189,9 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
                                .balancer = service->balancer,
                                .balancer_config = service->balancer_config,
                                .protocol = service->protocol, /* the same words' numbers */
+                               .hosts = service->hosts.items,
+                               .host_count = service->hosts.count,
+                               .path_prefix = service->path_prefix,
                                .policy_seed = (uint64_t)service->policy_seed,
                                .drain_timeout_ns = service->drain_timeout_ns,
                                .connect_timeout_ns = service->connect_timeout_ns,

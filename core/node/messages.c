@@ -111,6 +111,8 @@ static const struct field published_service_fields[] = {
     STRING("balancer", balancer),
     {.name = "balancerConfig", .kind = FIELD_JSON, .offset = AT(balancer_config)},
     WORD("protocol", protocol, protocol_words),
+    STRINGS("hosts", hosts),
+    STRING("pathPrefix", path_prefix),
     NUMBER("policySeed", policy_seed),
     SPAN("drainTimeout", drain_timeout_ns),
     SPAN("connectTimeout", connect_timeout_ns),

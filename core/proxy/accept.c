@@ -2,6 +2,7 @@
  * that is in none any more is emptied of what has connected to it, and closed. */
 #include "proxy/worker.h"
 #include "base/log.h"
+#include "proxy/http/http.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static bool accept_one(struct worker_listener *listener, int fd)
     socklen_t bytes = sizeof source;
     int accepted = accept4(fd, &source.any, &bytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (accepted >= 0) {
-        connection_begin(listener->worker, listener->service, accepted, &source);
+        connection_begin(listener, accepted, &source);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -95,6 +96,7 @@ static struct worker_listener *open_listener(struct worker *worker, struct liste
     listener->worker = worker;
     listener->listener = shared;
     listener->slot = slot;
+    listener->routes = http_routes_create();
     listener->next = worker->listeners;
     worker->listeners = listener;
     loop_io_init(&listener->io, worker->loop, "accept", ready, listener);
@@ -109,6 +111,7 @@ static void close_listener(struct worker_listener *listener)
     loop_io_set(&listener->io, *fd, 0);
     close(*fd);
     *fd = -1;
+    http_routes_close(listener->routes);
     free(listener);
 }
 
@@ -154,13 +157,16 @@ void accept_take(struct worker *worker, const struct snapshot *snapshot)
         struct listener *shared = snapshot->listeners[i].listener;
         struct worker_service *service =
             service_of(worker, snapshot->views[snapshot->listeners[i].view]);
-        service->listened = snapshot->sequence;
         for (uint32_t slot = worker->index; slot < shared->fd_count;
              slot += worker->proxy->worker_count) {
             struct worker_listener *listener = find(worker, shared, slot);
             if (!listener)
                 listener = open_listener(worker, shared, slot);
-            listener->service = service;
+            if (listener->sequence != snapshot->sequence) {
+                listener->service = service;
+                http_routes_clear(listener->routes);
+            }
+            http_routes_add(listener->routes, service);
             listener->sequence = snapshot->sequence;
         }
     }

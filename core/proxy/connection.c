@@ -304,13 +304,13 @@ static struct connection *make(struct worker *worker, struct worker_service *ser
     return connection;
 }
 
-void connection_begin(struct worker *worker, struct worker_service *service, int take_fd,
+void connection_begin(struct worker_listener *listener, int take_fd,
                       const union socket_address *source)
 {
-    if (service->protocol == FEED_HTTP)
-        http_client_begin(worker, service, take_fd, source);
+    if (listener->service->protocol == FEED_HTTP)
+        http_client_begin(listener, take_fd, source);
     else
-        connect_to_any(make(worker, service, source, take_fd, -1));
+        connect_to_any(make(listener->worker, listener->service, source, take_fd, -1));
 }
 
 void connection_adopt(struct worker *worker, struct worker_service *service,

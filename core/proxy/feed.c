@@ -27,6 +27,12 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
     entry->service = *service;
     entry->service.name = arena_strdup(arena, service->name);
     entry->service.listen = arena_strdup(arena, service->listen ? service->listen : "");
+    const char **hosts = arena_alloc(arena, (service->host_count + 1) * sizeof *hosts);
+    for (uint32_t i = 0; i < service->host_count; i++)
+        hosts[i] = arena_strdup(arena, service->hosts[i]);
+    entry->service.hosts = hosts;
+    entry->service.path_prefix =
+        arena_strdup(arena, service->path_prefix ? service->path_prefix : "/");
     entry->service.balancer = arena_strdup(arena, service->balancer);
     entry->service.balancer_config = arena_strdup(arena, service->balancer_config);
     entry->service.endpoints = endpoints;
@@ -57,8 +63,7 @@ void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *
 static void free_entry(struct proxy_feed *feed, struct feed_entry *entry)
 {
     HASH_DEL(feed->entries, entry);
-    if (entry->listener)
-        entry->listener->owner = NULL;
+    feed_listen_leave(feed, entry);
     arena_finish(&entry->arena);
     free(entry);
 }

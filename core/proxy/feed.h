@@ -28,6 +28,10 @@ struct feed_endpoint {
 struct feed_service {
     const char *name, *listen, *balancer, *balancer_config;
     uint8_t protocol; /* enum feed_protocol */
+    /* FEED_HTTP: which requests on `listen` are meant; services with different ones share it. */
+    const char *const *hosts; /* "a.example", "*.example"; none: any */
+    uint32_t host_count;
+    const char *path_prefix; /* NULL as "/" */
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;

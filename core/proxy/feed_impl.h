@@ -79,6 +79,7 @@ void feed_link_drop(struct proxy_feed *feed);
 
 /* feed_listen.c: the listeners */
 void feed_listen_settle(struct proxy_feed *feed); /* opens, passes on and closes what is due */
+void feed_listen_leave(struct proxy_feed *feed, struct feed_entry *entry);
 void feed_listen_adopt(struct proxy_feed *feed, const char *address, int *fds, size_t count);
 void feed_listen_published(struct proxy_feed *feed, uint64_t sequence);
 void feed_listen_acknowledged(struct proxy_feed *feed, uint64_t sequence);

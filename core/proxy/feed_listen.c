@@ -174,16 +174,44 @@ static void arrange_tell(struct proxy_feed *feed)
         loop_timer_start(&feed->tell, 0);
 }
 
-static void serve_on(struct feed_entry *entry, struct feed_listener *listener)
+/* Services that requests tell apart have one in common; its owner is one of them. */
+static bool may_share(const struct feed_entry *entry, const struct feed_entry *owner)
 {
-    if (listener->owner) {
-        listener->owner->listener = NULL;
-        listener->owner->dirty = true;
-    }
-    if (entry->listener)
-        entry->listener->owner = NULL;
+    return entry->service.protocol == FEED_HTTP && owner->service.protocol == FEED_HTTP;
+}
+
+void feed_listen_leave(struct proxy_feed *feed, struct feed_entry *entry)
+{
+    struct feed_listener *listener = entry->listener;
+    entry->listener = NULL;
+    if (!listener || listener->owner != entry)
+        return;
+    listener->owner = NULL;
+    for (struct feed_entry *other = feed->entries; other; other = other->hh.next)
+        if (other->listener == listener && (!listener->owner || is_served_as_wanted(other)))
+            listener->owner = other;
+}
+
+/* Those that want another address by now, or can't share it, have none until they get it. */
+static void evict(struct proxy_feed *feed, const struct feed_entry *entry,
+                  const struct feed_listener *listener)
+{
+    for (struct feed_entry *other = feed->entries; other; other = other->hh.next)
+        if (other != entry && other->listener == listener &&
+            (!is_served_as_wanted(other) || !may_share(entry, other))) {
+            feed_listen_leave(feed, other);
+            other->dirty = true;
+        }
+}
+
+static void serve_on(struct proxy_feed *feed, struct feed_entry *entry,
+                     struct feed_listener *listener)
+{
+    evict(feed, entry, listener);
+    feed_listen_leave(feed, entry);
     entry->listener = listener;
-    listener->owner = entry;
+    if (!listener->owner)
+        listener->owner = entry;
     entry->dirty = true;
     entry->retry_ns = entry->backoff_ns = 0;
     entry->problem[0] = 0;
@@ -232,7 +260,8 @@ static bool settle_entry(struct proxy_feed *feed, struct feed_entry *entry)
     if (is_served_as_wanted(entry) || loop_now_ns(feed->loop) < entry->retry_ns)
         return false;
     struct feed_listener *listener = find(feed, entry->service.listen);
-    if (listener && listener->owner && is_served_as_wanted(listener->owner)) {
+    if (listener && listener->owner && is_served_as_wanted(listener->owner) &&
+        !may_share(entry, listener->owner)) {
         put_off(feed, entry, 0, listener->owner);
         return false;
     }
@@ -242,7 +271,7 @@ static bool settle_entry(struct proxy_feed *feed, struct feed_entry *entry)
         put_off(feed, entry, errno, NULL);
         return false;
     }
-    serve_on(entry, listener);
+    serve_on(feed, entry, listener);
     return true;
 }
 

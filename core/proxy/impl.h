@@ -114,6 +114,11 @@ struct policy {
 
 /* -- what is published -- */
 /* A service as one snapshot has it; shared by snapshots as long as nothing of it changes. */
+struct route { /* which requests a service means; strings */
+    char **hosts;
+    uint32_t host_count;
+    char *prefix;
+};
 struct view {
     uint32_t references; /* main thread */
     uint64_t service_id;
@@ -125,6 +130,7 @@ struct view {
     struct endpoint **picked;   /* by the items' index */
     struct endpoint **draining; /* these count for orders only */
     uint32_t draining_count;
+    struct route route;
     uint64_t connect_timeout_ns, idle_timeout_ns;
     uint8_t protocol; /* enum feed_protocol */
 };
@@ -132,8 +138,8 @@ struct listener {
     char *address;
     uint32_t references; /* main thread: snapshots, and the table */
     uint32_t fd_count;
-    int *fds; /* number i is worker i % workers's, which closes it */
-    bool used;
+    int *fds;     /* number i is worker i % workers's, which closes it */
+    uint8_t used; /* enum feed_protocol of whom it serves; 0: nobody */
 };
 struct snapshot {
     uint64_t sequence, version; /* version: the feed's; 0: none of this feed yet */
@@ -142,7 +148,7 @@ struct snapshot {
     struct {
         struct listener *listener;
         uint32_t view;
-    } * listeners;
+    } * listeners;         /* one several times, where requests tell its services apart */
     bool leaves_queues;    /* another proxy serves what has connected to closed listeners */
     struct snapshot *next; /* newer */
 };
@@ -153,6 +159,7 @@ struct service {
     uint64_t id;
     char *name, *listen, *balancer, *balancer_config;
     uint8_t protocol;
+    struct route route;
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     struct endpoint **endpoints; /* ordered by id */
     uint32_t endpoint_count;
@@ -224,6 +231,8 @@ struct listener *table_find_listener(const struct proxy *proxy, const char *addr
 void table_drop_listeners(struct proxy *proxy, bool all); /* else: those that nobody uses */
 void table_finish(struct proxy *proxy);
 void listener_release(struct listener *listener);
+void route_copy(struct route *to, const struct route *from);
+void route_finish(struct route *route);
 
 /* publish.c */
 void publish_version(struct proxy *proxy, uint64_t version);

@@ -18,6 +18,7 @@ static void view_free(struct view *view)
     free(view->picked);
     free(view->draining);
     free(view->name);
+    route_finish(&view->route);
     free(view);
 }
 
@@ -64,6 +65,7 @@ static struct view *build_view(struct proxy *proxy, struct service *service)
     view->connect_timeout_ns = service->connect_timeout_ns;
     view->idle_timeout_ns = service->idle_timeout_ns;
     view->protocol = service->protocol;
+    route_copy(&view->route, &service->route);
     view->endpoints =
         (struct orch_endpoints){.size = sizeof view->endpoints, .generation = ++proxy->generation};
     fill_endpoints(view, service);
@@ -88,9 +90,10 @@ static void add_listener(struct proxy *proxy, struct snapshot *snapshot,
 {
     struct listener *listener =
         service->removed || proxy->stopping ? NULL : table_find_listener(proxy, service->listen);
-    if (!listener || listener->used)
+    if (!listener ||
+        (listener->used && (listener->used != FEED_HTTP || service->protocol != FEED_HTTP)))
         return;
-    listener->used = true;
+    listener->used = service->protocol;
     listener->references++;
     snapshot->listeners[snapshot->listener_count].listener = listener;
     snapshot->listeners[snapshot->listener_count++].view = snapshot->view_count - 1;
@@ -107,7 +110,7 @@ static struct snapshot *build_snapshot(struct proxy *proxy)
     snapshot->views = memory_alloc(room * sizeof(struct view *));
     snapshot->listeners = memory_alloc(room * sizeof *snapshot->listeners);
     for (uint32_t i = 0; i < proxy->listener_count; i++)
-        proxy->listeners[i]->used = false;
+        proxy->listeners[i]->used = 0;
     HASH_ITER(hh, proxy->services, service, next)
     {
         refresh_view(proxy, service);

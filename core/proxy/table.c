@@ -182,6 +182,36 @@ static void merge_when_complete(struct proxy *proxy)
     merge(proxy, staged->service, staged);
 }
 
+void route_finish(struct route *route)
+{
+    for (uint32_t i = 0; i < route->host_count; i++)
+        free(route->hosts[i]);
+    free(route->hosts);
+    free(route->prefix);
+    *route = (struct route){0};
+}
+
+void route_copy(struct route *to, const struct route *from)
+{
+    to->prefix = memory_strdup(from->prefix);
+    to->hosts = memory_alloc((from->host_count + 1) * sizeof *to->hosts);
+    to->host_count = from->host_count;
+    for (uint32_t i = 0; i < from->host_count; i++)
+        to->hosts[i] = memory_strdup(from->hosts[i]);
+}
+
+static struct route read_route(struct wire_reader *reader)
+{
+    struct route route = {.prefix = memory_strdup(wire_get_text(reader))};
+    uint32_t count = wire_get_u32(reader);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        const char *host = wire_get_text(reader);
+        route.hosts = memory_resize(route.hosts, (i + 1) * sizeof *route.hosts);
+        route.hosts[route.host_count++] = memory_strdup(host);
+    }
+    return route;
+}
+
 static bool policy_changed(const struct service *service, const char *balancer, const char *config,
                            uint64_t seed)
 {
@@ -194,11 +224,14 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     const char *name = wire_get_text(reader), *listen = wire_get_text(reader);
     const char *balancer = wire_get_text(reader), *config = wire_get_text(reader);
     uint32_t protocol = wire_get_u32(reader);
+    struct route route = read_route(reader);
     uint64_t seed = wire_get_u64(reader), drain = wire_get_u64(reader);
     uint64_t connect = wire_get_u64(reader), idle = wire_get_u64(reader);
     uint32_t count = wire_get_u32(reader);
-    if (reader->failed)
+    if (reader->failed) {
+        route_finish(&route);
         return;
+    }
     finish_staged(&proxy->staged);
     struct service *service = find_service(proxy, name);
     if (!service)
@@ -211,6 +244,8 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     set_text(&service->balancer, balancer);
     set_text(&service->balancer_config, config);
     service->protocol = (uint8_t)protocol;
+    route_finish(&service->route);
+    service->route = route;
     service->policy_seed = seed;
     service->drain_timeout_ns = drain;
     service->connect_timeout_ns = connect;
@@ -311,6 +346,7 @@ void table_free_service(struct proxy *proxy, struct service *service)
     free(service->listen);
     free(service->balancer);
     free(service->balancer_config);
+    route_finish(&service->route);
     free(service);
 }
 

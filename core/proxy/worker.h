@@ -9,6 +9,7 @@ struct buffer;
 struct bulk_pipe;
 struct http_engine;
 struct http_head;
+struct http_routes;
 
 /* A balancer's worker object. It outlives its service's use of it until the last pick is reported.
  */
@@ -22,7 +23,6 @@ struct chooser {
 struct worker_service {
     UT_hash_handle hh;
     uint64_t id, sequence; /* sequence: of the snapshot that had it last */
-    uint64_t listened;     /* of the snapshot that had a listener for it last */
     struct view *view;     /* NULL: retired; it goes with its last connection */
     struct chooser *chooser;
     uint32_t connections;
@@ -33,6 +33,7 @@ struct worker_listener {
     struct worker_listener *next;
     struct worker *worker;
     struct worker_service *service;
+    struct http_routes *routes;
     struct listener *listener;
     struct loop_io io;
     uint64_t sequence;
@@ -115,7 +116,7 @@ void chooser_report(struct worker *worker, struct picked *picked, struct endpoin
                     uint32_t outcome, uint64_t latency_ns);
 
 /* connection.c */
-void connection_begin(struct worker *worker, struct worker_service *service, int take_fd,
+void connection_begin(struct worker_listener *listener, int take_fd,
                       const union socket_address *source);
 /* Carries out an endpoint's order on this worker's connections. */
 void connection_obey(struct worker *worker, struct endpoint *endpoint);

@@ -92,6 +92,8 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
                                       .balancer = balancer,
                                       .balancer_config = service->balancer_config,
                                       .protocol = service->protocol,
+                                      .hosts = service->hosts,
+                                      .path_prefix = service->path_prefix,
                                       .policy_seed = (int64_t)(hash_text(service->record.uid) >> 1),
                                       .drain_timeout_ns = service->drain_timeout_ns,
                                       .connect_timeout_ns = service->connect_timeout_ns,

@@ -173,7 +173,8 @@ static bool check_listen(struct service_manager *manager, const struct service *
     state_seek(manager->state, STATE_HEAD, KIND_SERVICE, NULL, &cursor);
     while ((record = state_next(&cursor))) {
         const struct service *other = (const struct service *)record;
-        if (strcmp(other->name, wanted->name) != 0 && strcmp(other->listen, wanted->listen) == 0)
+        if (strcmp(other->name, wanted->name) != 0 && strcmp(other->listen, wanted->listen) == 0 &&
+            !service_can_share(other, wanted))
             return error_set(error, ERROR_CONFLICT, "listen: %s is taken by service \"%s\"",
                              wanted->listen, other->name);
     }
@@ -185,6 +186,12 @@ void service_manager_check(struct service_manager *manager, const struct service
 {
     const char *balancer = wanted->balancer ? wanted->balancer : manager->config.default_balancer;
     struct error error;
+    if (wanted->protocol != SERVICE_HTTP && wanted->hosts.count)
+        schema_faults_add(faults, (struct schema_position){0}, "hosts",
+                          "is for protocol \"http\" only");
+    if (wanted->protocol != SERVICE_HTTP && !text_equal(wanted->path_prefix, "/"))
+        schema_faults_add(faults, (struct schema_position){0}, "pathPrefix",
+                          "is for protocol \"http\" only");
     if (manager->config.check_balancer &&
         !manager->config.check_balancer(manager->config.argument, balancer, wanted->balancer_config,
                                         &error))

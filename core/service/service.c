@@ -2,9 +2,52 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const protocol_words[] = {"tcp", "http", NULL};
+
+/* A name of a host, or "*." and one: lower case, as it is compared. */
+static bool is_host(const char *host)
+{
+    const char *name = strncmp(host, "*.", 2) == 0 ? host + 2 : host;
+    size_t length = strlen(name);
+    return length > 0 && length <= 253 && name[0] != '.' && name[0] != '-' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == length;
+}
+
+static bool check_hosts(const void *value, char *message, size_t message_bytes)
+{
+    const struct list *hosts = value;
+    for (uint32_t i = 0; i < hosts->count; i++) {
+        const char *host = *LIST_AT(*hosts, const char *, i);
+        if (!is_host(host)) {
+            snprintf(message, message_bytes,
+                     "must be names in lower case without port, such as shop.example.org or "
+                     "*.example.org");
+            return false;
+        }
+        for (uint32_t j = 0; j < i; j++)
+            if (strcmp(host, *LIST_AT(*hosts, const char *, j)) == 0) {
+                snprintf(message, message_bytes, "names %s twice", host);
+                return false;
+            }
+    }
+    return true;
+}
+
+static bool check_prefix(const void *value, char *message, size_t message_bytes)
+{
+    const char *prefix = *(const char *const *)value;
+    for (const char *at = prefix; *at; at++)
+        if (*at <= ' ' || *at >= 0x7f || strchr("?#", *at))
+            prefix = "";
+    if (prefix[0] == '/' && (!prefix[1] || prefix[strlen(prefix) - 1] != '/'))
+        return true;
+    snprintf(message, message_bytes,
+             "must begin with / and not end with it, without query, such as /api");
+    return false;
+}
 
 /* A port of the kernel's choice would be another on every node and after every restart. */
 static bool check_listen(const void *value, char *message, size_t bytes)
@@ -55,6 +98,20 @@ static const struct field service_fields[] = {
      .words = protocol_words,
      .initial = "\"tcp\"",
      .doc = "tcp: connections are balanced, whatever they carry. http: requests are."},
+    {.name = "hosts",
+     .kind = FIELD_STRINGS,
+     .offset = AT(hosts),
+     .max = 64,
+     .check = check_hosts,
+     .doc = "http: whose requests are meant, where services share a listen; none: any host's. "
+            "\"*.example.org\" is every name below, and gives way to the name itself."},
+    {.name = "pathPrefix",
+     .kind = FIELD_STRING,
+     .offset = AT(path_prefix),
+     .initial = "\"/\"",
+     .max = 1024,
+     .check = check_prefix,
+     .doc = "http: whole segments that the path begins with; the longest wins."},
     {.name = "balancer",
      .kind = FIELD_STRING,
      .flags = FIELD_NULLABLE,
@@ -90,8 +147,6 @@ static const struct field service_fields[] = {
     {.name = "port", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "selector", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "split", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
-    {.name = "hosts", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
-    {.name = "pathPrefix", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "tls", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "sticky", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "status", .kind = FIELD_JSON, .flags = FIELD_READ_ONLY | FIELD_RESERVED},
@@ -103,6 +158,28 @@ const struct type service_type = {
     .size = sizeof(struct service),
     TYPE_FIELDS(service_fields),
     .doc = "A listener balanced over the ready containers of a deployment."};
+
+static bool has_host(const struct list *hosts, const char *host)
+{
+    for (uint32_t i = 0; i < hosts->count; i++)
+        if (strcmp(*LIST_AT(*hosts, const char *, i), host) == 0)
+            return true;
+    return false;
+}
+
+static bool share_host(const struct list *a, const struct list *b)
+{
+    for (uint32_t i = 0; i < a->count; i++)
+        if (has_host(b, *LIST_AT(*a, const char *, i)))
+            return true;
+    return !a->count && !b->count;
+}
+
+bool service_can_share(const struct service *a, const struct service *b)
+{
+    return a->protocol == SERVICE_HTTP && b->protocol == SERVICE_HTTP &&
+           (strcmp(a->path_prefix, b->path_prefix) != 0 || !share_host(&a->hosts, &b->hosts));
+}
 
 static void service_key(const struct record *record, struct text *out)
 {

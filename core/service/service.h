@@ -12,12 +12,16 @@ struct service {
     const char *listen;          /* "127.0.0.1:8080" */
     struct port_ref target_port; /* neither: the deployment's only port */
     uint8_t protocol;            /* enum service_protocol */
+    struct list hosts;           /* of const char *: exact, or "*.example.org"; none: any */
+    const char *path_prefix;     /* "/": any */
     const char *balancer;        /* NULL: the configured default */
     const char *balancer_config; /* JSON text */
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
 };
 enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };
 extern const struct record_kind service_kind;
+/* May both have the same `listen`: is it told by host and path which one is meant? */
+bool service_can_share(const struct service *a, const struct service *b);
 extern const struct type service_type;
 
 #endif

@@ -134,6 +134,43 @@ def test_a_removed_service_says_goodbye_with_its_last_reply(api, port, name):
     assert b"\r\nConnection: close\r\n" in replies[0].data
 
 
+def test_services_share_a_listen_by_host_and_path(api, port, name):
+    listen = f"127.0.0.1:{port}"
+    other = f"{name}-api"
+    taken = api.post("/services", service(other, listen, protocol="http"))
+    assert taken.error(409)["code"] == "CONFLICT"
+    assert api.post("/services", service(other, listen)).error(409)
+    api.post("/services", service(other, listen, protocol="http", deployment="none",
+                                  pathPrefix="/api", hosts=["shop.example.org"])).check(201)
+    shown = api.get(f"/services/{other}").ok()
+    assert shown["hosts"] == ["shop.example.org"] and shown["pathPrefix"] == "/api"
+    wait_listening(api, other)
+    for path, host, status in (("/", "shop.example.org", 200), ("/api", "shop.example.org", 503),
+                               ("/api/x", "shop.example.org", 503), ("/api", "a.test", 200)):
+        answer = exchange(port, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert answer.status == status, (path, host, answer)
+    api.delete(f"/services/{other}").check(204)
+    eventually(lambda: exchange(port, b"GET /api HTTP/1.1\r\nHost: shop.example.org\r\n\r\n")
+               .status == 200, what="the other service")
+
+
+def wait_listening(api, name):
+    eventually(lambda: [item["state"] for item in
+                        api.get(f"/services/{name}").ok()["status"]["listeners"]] ==
+               ["listening"], what="its listener")
+
+
+@pytest.mark.parametrize("change", [
+    {"hosts": ["Shop.example.org"]}, {"hosts": ["a:80"]}, {"hosts": ["*"]}, {"hosts": ["a", "a"]},
+    {"hosts": [""]}, {"hosts": ["a.*.b"]}, {"pathPrefix": "api"}, {"pathPrefix": "/api/"},
+    {"pathPrefix": "/a?b"}, {"pathPrefix": ""}, {"protocol": "tcp", "hosts": ["a"]},
+    {"protocol": "tcp", "pathPrefix": "/a"}])
+def test_routes_that_make_no_sense_are_refused(api, name, change):
+    body = service(name, f"127.0.0.1:{free_port()}", protocol="http")
+    field = "hosts" if "hosts" in change else "pathPrefix"
+    assert any(key.startswith(field) for key in api.post("/services", {**body, **change}).faults())
+
+
 def test_another_protocol_cuts_no_connection(api, port, name):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     ask(connection)

@@ -181,6 +181,7 @@ static void release(struct http_client *client)
     buffer_give(worker, client->out);
     http_intake_give(worker, &client->in);
     worker_service_left(client->service);
+    http_routes_release(client->routes);
     DL_DELETE2(engine->all, client, all_prev, all_next);
     give_memory(engine, client);
     atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
@@ -238,7 +239,7 @@ static bool is_leaving(const struct http_client *client)
 {
     const struct worker *worker = client->worker;
     return !client->service->view || worker->snapshot->leaves_queues ||
-           client->service->listened != worker->snapshot->sequence;
+           http_routes_are_closed(client->routes);
 }
 
 enum http_persistence http_persistence(struct http_client *client)
@@ -292,6 +293,25 @@ static void refuse(struct http_client *client, int status)
     http_answer(client, (uint16_t)status, client->in->head.fault);
 }
 
+static void begin(struct http_client *client)
+{
+    const struct http_intake *in = client->in;
+    struct worker_service *service = client->service;
+    if (!http_routes_are_closed(client->routes)) /* else it is served as it was, to its end */
+        service = http_routes_find(client->routes, &in->head, in->bytes);
+    if (!service) {
+        client->in->head.fault = "No service has this host and path";
+        refuse(client, 404);
+        return;
+    }
+    if (service != client->service) {
+        service->connections++;
+        worker_service_left(client->service);
+        client->service = service;
+    }
+    http_exchange_begin(client);
+}
+
 /* True: a request was begun, or answered. */
 static bool next_request(struct http_client *client)
 {
@@ -310,7 +330,7 @@ static bool next_request(struct http_client *client)
     }
     int answer = http_read_request(&in->head, in->bytes, in->end);
     if (answer == HTTP_DONE) {
-        http_exchange_begin(client);
+        begin(client);
     } else if (answer != HTTP_MORE) {
         refuse(client, answer);
     } else if (client->ended) {
@@ -496,19 +516,21 @@ static void late(void *argument)
 
 /* -- its begin -- */
 
-void http_client_begin(struct worker *worker, struct worker_service *service, int take_fd,
+void http_client_begin(struct worker_listener *listener, int take_fd,
                        const union socket_address *source)
 {
     static const int on = 1;
+    struct worker *worker = listener->worker;
     struct http_engine *engine = engine_of(worker);
     struct http_client *client = take_memory(engine);
     client->worker = worker;
-    client->service = service;
+    client->service = listener->service;
+    client->routes = http_routes_hold(listener->routes);
     client->source = *source;
     client->fd = take_fd;
     client->state = HTTP_READING;
     client->request.done = true;
-    service->connections++;
+    client->service->connections++;
     atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
     (void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     loop_io_init(&client->io, worker->loop, "http client", ready, client);

@@ -71,7 +71,8 @@ struct http_client {
     struct http_client *next, *prev;         /* of the endpoint, on this worker */
     struct http_client *all_next, *all_prev; /* of the worker; all_next: spare ones too */
     struct worker *worker;
-    struct worker_service *service;
+    struct worker_service *service; /* of its last request */
+    struct http_routes *routes;     /* held */
     struct loop_io io;
     struct loop_timer timer;
     uint64_t deadline_ns; /* the timer may fire before */
@@ -143,6 +144,14 @@ void http_intake_give(struct worker *worker, struct http_intake **intake);
 /* Sends, and keeps in `out` what is not taken; false: the other side takes nothing any more. */
 bool http_send(struct worker *worker, int fd, struct buffer **out, struct iovec *parts, int count);
 bool http_flush(struct worker *worker, int fd, struct buffer **out);
+
+/* routes.c */
+struct http_routes *http_routes_hold(struct http_routes *routes);
+void http_routes_release(struct http_routes *routes);
+bool http_routes_are_closed(const struct http_routes *routes);
+/* NULL: no service has such a request. */
+struct worker_service *http_routes_find(const struct http_routes *routes,
+                                        const struct http_head *head, const uint8_t *bytes);
 
 /* exchange.c */
 void http_exchange_begin(struct http_client *client);

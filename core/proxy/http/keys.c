@@ -27,8 +27,7 @@ static bool take_cookie(const uint8_t *value, size_t length, struct orch_str nam
             at++;
         if ((size_t)(stop - at) > name.len && at[name.len] == '=' &&
             memcmp(at, name.ptr, name.len) == 0)
-            return take_whole(at + name.len + 1, (size_t)(stop - at) - name.len - 1, name,
-                              out);
+            return take_whole(at + name.len + 1, (size_t)(stop - at) - name.len - 1, name, out);
         at = next ? next + 1 : end;
     }
     return false;

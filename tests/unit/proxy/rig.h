@@ -53,6 +53,7 @@ struct rig {
     const char *balancer, *config;
     uint64_t drain_ns, idle_ns, connect_ns;
     uint8_t protocol;
+    const char *host, *prefix; /* NULL: any */
 
     uint64_t acknowledged;
     struct heard_drain drains[16];

@@ -480,6 +480,86 @@ Test(proxy_http, counts_by_request)
     close(waiting);
 }
 
+/* -- services that share a listener -- */
+
+static void put_route(const char *service, const char *host, const char *prefix,
+                      const struct http_origin *origin)
+{
+    rig.host = host;
+    rig.prefix = prefix;
+    rig_put_as(service, rig.listen, (struct rig_endpoint[]){{origin->name, origin->port, false}},
+               1);
+}
+
+static char ask_for(int fd, const char *host, const char *target)
+{
+    char request[256];
+    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, host);
+    return ask_name(fd, request);
+}
+
+Test(proxy_http, requests_find_their_service_by_host_and_path)
+{
+    static const struct {
+        const char *host, *target;
+        char name;
+    } cases[] = {
+        {"shop.example", "/name", 'e'},      {"SHOP.example:80", "/name?x", 'e'},
+        {"a.example", "/name", 'w'},         {"b.a.example", "/name", 'd'},
+        {"other.test", "/name", 'x'},        {"example", "/name", 'x'},
+        {"shop.example", "/api/name", 'p'},  {"shop.example", "/api", 'p'},
+        {"shop.example", "/apis/name", 'e'}, {"shop.example", "/api?/x", 'p'},
+        {"[::1]:80", "/name", 'x'},
+    };
+    static const char *const names[] = {"e", "w", "d", "x", "p"};
+    struct http_origin *origins[5];
+    rig_feed();
+    for (int i = 0; i < 5; i++)
+        origins[i] = http_origin_start(names[i]);
+    put_route("exact", "shop.example", "/", origins[0]);
+    put_route("wild", "*.example", "/", origins[1]);
+    put_route("deep", "*.a.example", "/", origins[2]);
+    put_route("any", NULL, "/", origins[3]);
+    put_route("api", "shop.example", "/api", origins[4]);
+    rig_publish();
+    int fd = client_connect(rig.port);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)ask_for(fd, cases[i].host, cases[i].target);
+        unsigned served = 0;
+        for (int j = 0; j < 5; j++)
+            if (atomic_exchange(&origins[j]->requests, 0)) {
+                cr_expect_eq(names[j][0], cases[i].name, "%s%s went to %s", cases[i].host,
+                             cases[i].target, names[j]);
+                served++;
+            }
+        cr_expect_eq(served, 1);
+    }
+    close(fd);
+}
+
+Test(proxy_http, routes_change_under_an_open_connection)
+{
+    a = http_origin_start("a");
+    b = http_origin_start("b");
+    rig_feed();
+    put_route("first", "one.test", NULL, a);
+    put_route("second", "two.test", NULL, b);
+    rig_publish();
+    int fd = client_connect(rig.port);
+    cr_expect_eq(ask_for(fd, "one.test", "/name"), 'a');
+    cr_expect_eq(ask_for(fd, "two.test", "/name"), 'b');
+    put_route("first", "three.test", NULL, a);
+    rig_publish();
+    cr_expect_eq(ask_for(fd, "three.test", "/name"), 'a');
+    proxy_feed_service_remove(rig.feed, "first");
+    rig_publish();
+    cr_expect_eq(ask_for(fd, "two.test", "/name"), 'b', "the listener stays with the other");
+    put_bytes(fd, "GET / HTTP/1.1\r\nHost: three.test\r\n\r\n");
+    cr_expect_str_eq(receive_all(fd), ANSWER("404 Not Found", "34", "Connection: close\r\n",
+                                             "No service has this host and path"));
+    close(fd);
+}
+
 /* -- endpoints that leave -- */
 
 static bool a_is_drained(void)

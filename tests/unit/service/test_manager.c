@@ -78,6 +78,28 @@ Test(service_manager, versions_count_what_users_declare)
     cr_assert_eq(delete_service("web"), ERROR_NOT_FOUND);
 }
 
+static struct service *http_service(const char *name, const char *const *hosts, uint32_t count,
+                                    const char *prefix)
+{
+    struct service *wanted = rig_service(name, "web", "127.0.0.1:80");
+    wanted->protocol = SERVICE_HTTP;
+    wanted->hosts = (struct list){hosts, count};
+    wanted->path_prefix = prefix;
+    return wanted;
+}
+
+Test(service_manager, a_listen_is_shared_by_services_that_requests_tell_apart)
+{
+    static const char *const both[] = {"a.test", "b.test"};
+    cr_assert_eq(create_service(http_service("any", NULL, 0, "/")), ERROR_NONE);
+    cr_assert_eq(create_service(http_service("again", NULL, 0, "/")), ERROR_CONFLICT);
+    cr_assert_eq(create_service(http_service("api", NULL, 0, "/api")), ERROR_NONE);
+    cr_assert_eq(create_service(http_service("hosts", both, 2, "/")), ERROR_NONE);
+    cr_assert_eq(create_service(http_service("one", both + 1, 1, "/")), ERROR_CONFLICT);
+    cr_assert_eq(create_service(http_service("one", both + 1, 1, "/x")), ERROR_NONE);
+    cr_assert_eq(create_service(rig_service("tcp", "web", "127.0.0.1:80")), ERROR_CONFLICT);
+}
+
 static const struct {
     const char *what;
     struct port_ref target;

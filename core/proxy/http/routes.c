@@ -1,0 +1,153 @@
+/* Requests to services that share a listener, by host and path. The host counts first: a name
+ * itself before "*.name", the longer name before the shorter, any host last; then the longer
+ * prefix. */
+#include "proxy/http/engine.h"
+#include "proxy/http/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct http_route {
+    const char *host, *prefix; /* host NULL: any */
+    size_t host_length, prefix_length;
+    struct worker_service *service;
+};
+struct http_routes {
+    uint32_t references, count, room;
+    bool closed;
+    struct http_route *items;
+};
+enum { ANY_HOST = 1, WILDCARD_HOST = 2, EXACT_HOST = 1 << 16 }; /* ranks; a wildcard's grows */
+
+struct http_routes *http_routes_create(void)
+{
+    struct http_routes *routes = memory_alloc(sizeof *routes);
+    routes->references = 1;
+    return routes;
+}
+
+struct http_routes *http_routes_hold(struct http_routes *routes)
+{
+    routes->references++;
+    return routes;
+}
+
+void http_routes_release(struct http_routes *routes)
+{
+    if (--routes->references)
+        return;
+    free(routes->items);
+    free(routes);
+}
+
+void http_routes_clear(struct http_routes *routes)
+{
+    routes->count = 0;
+}
+
+void http_routes_close(struct http_routes *routes)
+{
+    routes->count = 0;
+    routes->closed = true;
+    http_routes_release(routes);
+}
+
+bool http_routes_are_closed(const struct http_routes *routes)
+{
+    return routes->closed;
+}
+
+static void add(struct http_routes *routes, const char *host, struct worker_service *service)
+{
+    if (routes->count == routes->room) {
+        routes->room = routes->room * 2 + 4;
+        routes->items = memory_resize(routes->items, routes->room * sizeof *routes->items);
+    }
+    const char *prefix = service->view->route.prefix;
+    routes->items[routes->count++] = (struct http_route){.host = host,
+                                                         .host_length = host ? strlen(host) : 0,
+                                                         .prefix = prefix,
+                                                         .prefix_length = strlen(prefix),
+                                                         .service = service};
+}
+
+void http_routes_add(struct http_routes *routes, struct worker_service *service)
+{
+    const struct route *route = &service->view->route;
+    for (uint32_t i = 0; i < route->host_count; i++)
+        add(routes, route->hosts[i], service);
+    if (!route->host_count)
+        add(routes, NULL, service);
+}
+
+struct text_part {
+    const char *at;
+    size_t length;
+};
+
+/* Without its port. */
+static struct text_part host_of(const struct http_head *head, const uint8_t *bytes)
+{
+    struct http_span span = head->authority.length ? head->authority : head->host;
+    struct text_part host = {(const char *)bytes + span.at, span.length};
+    const char *end = memrchr(host.at, ']', host.length);
+    const char *from = end ? end : host.at;
+    const char *colon = memchr(from, ':', host.length - (size_t)(from - host.at));
+    if (colon)
+        host.length = (size_t)(colon - host.at);
+    return host;
+}
+
+static struct text_part path_of(const struct http_head *head, const uint8_t *bytes)
+{
+    struct text_part path = {(const char *)bytes + head->target.at, head->target.length};
+    const char *query = memchr(path.at, '?', path.length);
+    if (query)
+        path.length = (size_t)(query - path.at);
+    return path.length ? path : (struct text_part){"/", 1};
+}
+
+/* 0: it is another one's. */
+static size_t rank(const struct http_route *route, struct text_part host)
+{
+    if (!route->host)
+        return ANY_HOST;
+    if (route->host[0] != '*')
+        return host.length == route->host_length &&
+                       strncasecmp(host.at, route->host, host.length) == 0
+                   ? EXACT_HOST
+                   : 0;
+    size_t end = route->host_length - 1; /* ".name" */
+    return host.length > end && strncasecmp(host.at + host.length - end, route->host + 1, end) == 0
+               ? WILDCARD_HOST + end
+               : 0;
+}
+
+static bool has_prefix(const struct http_route *route, struct text_part path)
+{
+    size_t length = route->prefix_length;
+    return length <= 1 || (path.length >= length && memcmp(path.at, route->prefix, length) == 0 &&
+                           (path.length == length || path.at[length] == '/'));
+}
+
+struct worker_service *http_routes_find(const struct http_routes *routes,
+                                        const struct http_head *head, const uint8_t *bytes)
+{
+    const struct http_route *best = NULL;
+    size_t best_rank = 0;
+    if (routes->count == 1 && !routes->items[0].host && routes->items[0].prefix_length <= 1)
+        return routes->items[0].service;
+    struct text_part host = host_of(head, bytes), path = path_of(head, bytes);
+    for (uint32_t i = 0; i < routes->count; i++) {
+        const struct http_route *route = &routes->items[i];
+        size_t of_host = rank(route, host);
+        if (of_host < best_rank || !of_host || !has_prefix(route, path))
+            continue;
+        if (of_host > best_rank || route->prefix_length > best->prefix_length) {
+            best = route;
+            best_rank = of_host;
+        }
+    }
+    return best ? best->service : NULL;
+}
