@@ -1,5 +1,6 @@
 """A Docker Engine of the tests' own, and a client of its API over the unix socket."""
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -28,10 +29,13 @@ class _UnixConnection(http.client.HTTPConnection):
 class Engine:
     """`folder` holds data, sockets and log; the path of the socket must be short."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    numbers = itertools.count()     # several of one process have a bridge each
+
+    def __init__(self, folder, live_restore=False):
+        self.folder, self.live_restore = Path(folder), live_restore
         self.socket = self.folder / "engine.sock"
-        self.bridge = f"oe{os.getpid() % 10 ** 7}"
+        self.number = os.getpid() + next(self.numbers)
+        self.bridge = f"oe{self.number % 10 ** 7}"
         self.process, self.starts = None, 0
 
     @property
@@ -43,7 +47,7 @@ class Engine:
     def start(self):
         self.starts += 1
         self._add_bridge()
-        (self.folder / "daemon.json").write_text("{}")
+        (self.folder / "daemon.json").write_text(json.dumps({"live-restore": self.live_restore}))
         with open(self.folder / "engine.log", "ab") as log:
             self.process = subprocess.Popen(
                 ["dockerd", "--config-file", self.folder / "daemon.json", "-H", self.endpoint,
@@ -66,7 +70,7 @@ class Engine:
     def _add_bridge(self):
         if not Path(f"/sys/class/net/{self.bridge}").exists():
             _ip("link", "add", self.bridge, "type", "bridge")
-            _ip("addr", "add", f"10.{200 + os.getpid() % 50}.{os.getpid() % 250}.1/24",
+            _ip("addr", "add", f"10.{200 + self.number // 250 % 50}.{self.number % 250}.1/24",
                 "dev", self.bridge)
             _ip("link", "set", self.bridge, "up")
 
@@ -75,6 +79,14 @@ class Engine:
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
+
+    def crash(self):
+        """Kills dockerd, and with it its containerd. Containers run on, at least until it is back."""
+        containerd = (self.folder / "exec/containerd/containerd.pid").read_text().strip()
+        self.process.kill()
+        self.process.wait(30)
+        # The next one would wait for it in vain if it found it dying.
+        eventually(lambda: not Path(f"/proc/{containerd}").exists(), 30, "end of containerd")
 
     def end(self):
         """Ends dockerd; its containers end with it."""
