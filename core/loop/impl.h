@@ -40,13 +40,16 @@ struct loop {
 void loop_init(struct loop *loop, const struct loop_ops *ops);
 void loop_finish(struct loop *loop);
 void loop_run_posted(struct loop *loop);
+void loop_job_completed(struct loop_task *task); /* of a job that was offloaded to the pool */
+void loop_run_completed(struct loop *loop);      /* at the end: those, and nothing else */
 void loop_run_slices(struct loop *loop); /* one step of the first, then it goes to the end */
 /* Runs a callback under the clock of the lag metric. `clock` NULL: time stands still. */
 void loop_account(struct loop *loop, const char *name, uint64_t begun_ns, uint64_t ended_ns);
 uint64_t loop_clock_ns(void);
 
 struct pool;
-struct pool *pool_create(unsigned threads);
+/* `completed` is posted for each job, in its `completion`. */
+struct pool *pool_create(unsigned threads, void (*completed)(struct loop_task *task));
 void pool_destroy(struct pool *pool);
 bool pool_submit(struct pool *pool, struct loop_job *job);
 void pool_abandon(struct pool *pool, const struct loop_job *job);

@@ -231,6 +231,23 @@ bool loop_offload(struct loop *loop, struct loop_job *job)
     return loop->ops->offload(loop, job);
 }
 
+void loop_job_completed(struct loop_task *task)
+{
+    struct loop_job *job = CONTAINER_OF(task, struct loop_job, completion);
+    job->done(job);
+}
+
+void loop_run_completed(struct loop *loop)
+{
+    struct queue_node *node = queue_take_all(&loop->posted);
+    while (node) {
+        struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
+        node = node->next; /* before run: the task may go away in it */
+        if (task->run == loop_job_completed)
+            task->run(task);
+    }
+}
+
 void loop_abandon(struct loop *loop, const struct loop_job *job)
 {
     if (loop->ops->abandon)
@@ -246,6 +263,12 @@ struct loop_lane {
 };
 
 static void start_turn(struct loop_lane *lane);
+
+static void lane_job_completed(struct loop_task *task)
+{
+    struct loop_job *job = CONTAINER_OF(task, struct loop_job, completion);
+    job->done(job);
+}
 
 static struct loop_job *first_job(struct loop_job *turn)
 {
@@ -282,7 +305,7 @@ struct loop_lane *loop_lane_create(struct loop *loop)
     struct loop_lane *lane = memory_alloc(sizeof *lane);
     lane->loop = loop;
     if (loop->ops->threads)
-        lane->pool = pool_create(1);
+        lane->pool = pool_create(1, lane_job_completed);
     return lane;
 }
 

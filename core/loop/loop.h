@@ -100,8 +100,9 @@ void loop_slice_init(struct loop_slice *slice, struct loop *loop, const char *na
 void loop_slice_start(struct loop_slice *slice); /* no effect when it is under way */
 void loop_slice_stop(struct loop_slice *slice);
 
-/* The pool: `work` runs on a pool thread [pool], then `done` on the loop. The job is the caller's
- * until `done`. At most LOOP_POOL_LIMIT jobs wait; more are refused (false). */
+/* The pool: `work` runs on a pool thread [pool], then `done` on the loop, at the latest when the
+ * loop is destroyed: whoever offloads may be gone by then. The job is the caller's until `done`. At
+ * most LOOP_POOL_LIMIT jobs wait; more are refused (false). */
 enum { LOOP_POOL_LIMIT = 1024 };
 struct loop_job {
     void (*work)(struct loop_job *job);

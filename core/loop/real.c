@@ -132,7 +132,7 @@ static bool offload(struct loop *loop, struct loop_job *job)
 {
     struct real_loop *real = real_of(loop);
     if (!real->pool)
-        real->pool = pool_create(2);
+        real->pool = pool_create(2, loop_job_completed);
     return real->pool && pool_submit(real->pool, job);
 }
 
@@ -168,6 +168,7 @@ static void destroy(struct loop *loop)
 {
     struct real_loop *real = real_of(loop);
     pool_destroy(real->pool);
+    loop_run_completed(loop);
     ev_async_stop(real->ev, &real->wake);
     ev_check_stop(real->ev, &real->check);
     ev_idle_stop(real->ev, &real->idle);

@@ -352,9 +352,29 @@ void state_flush(struct state *state)
     refuse_rest(state, first, ERROR_UNAVAILABLE, "its thread does not run");
 }
 
-static void empty_done(struct loop_task *task)
+static struct batch *take_aside(struct loop_task *task)
 {
     struct batch *holder = CONTAINER_OF(task, struct batch, job.completion);
+    struct batch **link = &holder->state->asides;
+    while (*link != holder)
+        link = &(*link)->next;
+    *link = holder->next;
+    return holder;
+}
+
+void batch_drop_asides(struct state *state)
+{
+    while (state->asides) {
+        struct batch *holder = take_aside(&state->asides->job.completion);
+        txn_undo(holder->first);
+        txn_destroy(holder->first);
+        batch_destroy(holder);
+    }
+}
+
+static void empty_done(struct loop_task *task)
+{
+    struct batch *holder = take_aside(task);
     struct txn *txn = holder->first;
     if (txn->done)
         txn->done(txn->argument, NULL);
@@ -364,9 +384,9 @@ static void empty_done(struct loop_task *task)
 
 static void refused_done(struct loop_task *task)
 {
-    struct batch *holder = CONTAINER_OF(task, struct batch, job.completion);
+    struct batch *holder = take_aside(task);
     txn_undo(holder->first);
-    refuse_all(holder->first->state, holder->first, &holder->refusal);
+    refuse_all(holder->state, holder->first, &holder->refusal);
     batch_destroy(holder);
 }
 
@@ -379,6 +399,9 @@ static void submit_aside(struct txn *txn, void (*run)(struct loop_task *task), c
     holder->first = txn;
     if (refusal)
         holder->refusal = *refusal;
+    holder->state = txn->state;
+    holder->next = txn->state->asides;
+    txn->state->asides = holder;
     holder->job.completion = (struct loop_task){.run = run, .name = name};
     loop_post(txn->state->loop, &holder->job.completion);
 }

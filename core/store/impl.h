@@ -60,6 +60,7 @@ struct batch {
     struct loop_job job;
     struct state *state;
     struct txn *first, *last;
+    struct batch *next; /* of those that end aside, each with one transaction */
     size_t operations, bytes;
     uint64_t new_head; /* what the next batch builds on */
     uint64_t begun_ns;
@@ -87,6 +88,7 @@ struct state {
     uint64_t fence, seq, seq_bound, head, committed_seq;
     bool raising_bound;
     struct batch *at_store, *forming;
+    struct batch *asides;
     struct batch *committing; /* durable; its versions become the committed ones, in slices */
     struct loop_slice commits;
     bool applied_meanwhile; /* the store has answered for the next one, too */
@@ -118,6 +120,7 @@ void batch_destroy(struct batch *batch);
 bool txn_within_limits(const struct txn *txn, struct error *error);
 /* False: the core cannot work within the store's limits. Those not stated are made infinite. */
 bool limits_take(struct orch_store_limits *limits, struct error *error);
+void batch_drop_asides(struct state *state); /* the loop runs no more: nobody is told */
 void txn_destroy(struct txn *txn);
 void txn_commit(struct txn *txn);
 /* Two steps, so that no `done` sees in the head view what is dropped with it. */

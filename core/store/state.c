@@ -72,6 +72,7 @@ void state_destroy(struct state *state)
         return;
     loop_lane_destroy(state->lane);
     loop_slice_stop(&state->commits);
+    batch_drop_asides(state);
     for (size_t i = 0; i < state->garbage_count; i++)
         record_release(state->garbage[i]);
     free(state->garbage);

@@ -333,6 +333,27 @@ Test(real_loop, the_pool_works_on_threads_and_answers_on_the_loop)
         cr_assert_not(pthread_equal(jobs[i].thread, pthread_self()));
 }
 
+static void count_done(struct loop_job *job)
+{
+    (void)job;
+    jobs_done++;
+}
+
+Test(real_loop, jobs_that_are_under_way_are_done_before_it_is_gone)
+{
+    struct error error;
+    struct loop *other = loop_create_real(&error);
+    struct work jobs[8];
+    jobs_done = 0;
+    for (int i = 0; i < 8; i++) {
+        jobs[i] =
+            (struct work){.job = {.work = work, .done = count_done, .name = "work"}, .number = -1};
+        cr_assert(loop_offload(other, &jobs[i].job));
+    }
+    loop_destroy(other);
+    cr_assert_eq(jobs_done, 8);
+}
+
 Test(real_loop, a_lane_is_one_thread_that_keeps_the_order)
 {
     struct work jobs[100];
