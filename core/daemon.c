@@ -316,6 +316,8 @@ static void finish(struct daemon *daemon)
     agent_destroy(daemon->agent);
     if (daemon->feed)
         proxy_feed_destroy(daemon->feed, true);
+    if (daemon->loop) /* passes and answers that are under way have their managers still */
+        loop_settle(daemon->loop);
     server_destroy(daemon->server);
     runtime_destroy(daemon->runtime);
     daemon_plugins_finish(&daemon->plugins);

@@ -21,6 +21,7 @@ struct loop_ops {
     void (*slices_wanted)(struct loop *loop, bool wanted);
     bool (*offload)(struct loop *loop, struct loop_job *job);
     void (*abandon)(struct loop *loop, const struct loop_job *job); /* NULL: nothing to do */
+    void (*end_pool)(struct loop *loop);                            /* NULL: it has no threads */
 };
 
 struct loop {
@@ -40,16 +41,13 @@ struct loop {
 void loop_init(struct loop *loop, const struct loop_ops *ops);
 void loop_finish(struct loop *loop);
 void loop_run_posted(struct loop *loop);
-void loop_job_completed(struct loop_task *task); /* of a job that was offloaded to the pool */
-void loop_run_completed(struct loop *loop);      /* at the end: those, and nothing else */
 void loop_run_slices(struct loop *loop); /* one step of the first, then it goes to the end */
 /* Runs a callback under the clock of the lag metric. `clock` NULL: time stands still. */
 void loop_account(struct loop *loop, const char *name, uint64_t begun_ns, uint64_t ended_ns);
 uint64_t loop_clock_ns(void);
 
 struct pool;
-/* `completed` is posted for each job, in its `completion`. */
-struct pool *pool_create(unsigned threads, void (*completed)(struct loop_task *task));
+struct pool *pool_create(unsigned threads);
 void pool_destroy(struct pool *pool);
 bool pool_submit(struct pool *pool, struct loop_job *job);
 void pool_abandon(struct pool *pool, const struct loop_job *job);

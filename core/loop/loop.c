@@ -231,21 +231,13 @@ bool loop_offload(struct loop *loop, struct loop_job *job)
     return loop->ops->offload(loop, job);
 }
 
-void loop_job_completed(struct loop_task *task)
+void loop_settle(struct loop *loop)
 {
-    struct loop_job *job = CONTAINER_OF(task, struct loop_job, completion);
-    job->done(job);
-}
-
-void loop_run_completed(struct loop *loop)
-{
-    struct queue_node *node = queue_take_all(&loop->posted);
-    while (node) {
-        struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
-        node = node->next; /* before run: the task may go away in it */
-        if (task->run == loop_job_completed)
-            task->run(task);
-    }
+    enum { ROUNDS = 16 }; /* whoever answers a refusal with the same again is not waited for */
+    if (loop->ops->end_pool)
+        loop->ops->end_pool(loop);
+    for (int round = 0; round < ROUNDS; round++)
+        loop_run_posted(loop);
 }
 
 void loop_abandon(struct loop *loop, const struct loop_job *job)
@@ -263,12 +255,6 @@ struct loop_lane {
 };
 
 static void start_turn(struct loop_lane *lane);
-
-static void lane_job_completed(struct loop_task *task)
-{
-    struct loop_job *job = CONTAINER_OF(task, struct loop_job, completion);
-    job->done(job);
-}
 
 static struct loop_job *first_job(struct loop_job *turn)
 {
@@ -305,7 +291,7 @@ struct loop_lane *loop_lane_create(struct loop *loop)
     struct loop_lane *lane = memory_alloc(sizeof *lane);
     lane->loop = loop;
     if (loop->ops->threads)
-        lane->pool = pool_create(1, lane_job_completed);
+        lane->pool = pool_create(1);
     return lane;
 }
 

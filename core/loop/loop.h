@@ -24,6 +24,9 @@ void loop_destroy(struct loop *loop); /* NULL is fine */
 
 void loop_run(struct loop *loop); /* until loop_stop, may be run again; the thread becomes [loop] */
 void loop_stop(struct loop *loop); /* [any] */
+/* The end of a real loop, before its users go: waits for the pool's jobs, takes no more, and runs
+ * what was posted. */
+void loop_settle(struct loop *loop);
 /* Virtual only: run what is due up to that instant, or until nothing is left; false: nothing left.
  */
 bool loop_run_until(struct loop *loop, uint64_t deadline_ns);
@@ -100,9 +103,8 @@ void loop_slice_init(struct loop_slice *slice, struct loop *loop, const char *na
 void loop_slice_start(struct loop_slice *slice); /* no effect when it is under way */
 void loop_slice_stop(struct loop_slice *slice);
 
-/* The pool: `work` runs on a pool thread [pool], then `done` on the loop, at the latest when the
- * loop is destroyed: whoever offloads may be gone by then. The job is the caller's until `done`. At
- * most LOOP_POOL_LIMIT jobs wait; more are refused (false). */
+/* The pool: `work` runs on a pool thread [pool], then `done` on the loop. The job is the caller's
+ * until `done`. At most LOOP_POOL_LIMIT jobs wait; more are refused (false). */
 enum { LOOP_POOL_LIMIT = 1024 };
 struct loop_job {
     void (*work)(struct loop_job *job);

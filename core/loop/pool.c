@@ -16,9 +16,8 @@ struct pool {
     pthread_mutex_t lock; /* of all below */
     struct pool_thread *threads[POOL_THREADS_LIMIT];
     unsigned count;
-    void (*completed)(struct loop_task *task); /* runs `done` on the loop */
-    unsigned references;                       /* the owner's, and one of each abandoned thread */
-    bool gone;                                 /* so is the loop */
+    unsigned references; /* the owner's, and one of each abandoned thread */
+    bool gone;           /* so is the loop */
 };
 
 /* Called with the lock, which it gives back. */
@@ -32,6 +31,12 @@ static void release(struct pool *pool)
     free(pool);
 }
 
+static void job_completed(struct loop_task *task)
+{
+    struct loop_job *job = CONTAINER_OF(task, struct loop_job, completion);
+    job->done(job);
+}
+
 /* True: the thread is still the pool's. */
 static bool do_job(struct pool_thread *self, struct loop_job *job)
 {
@@ -43,7 +48,7 @@ static bool do_job(struct pool_thread *self, struct loop_job *job)
     pthread_mutex_lock(&pool->lock);
     self->job = NULL;
     if (!pool->gone) {
-        job->completion = (struct loop_task){.run = pool->completed, .name = job->name};
+        job->completion = (struct loop_task){.run = job_completed, .name = job->name};
         loop_post(job->loop, &job->completion);
     }
     if (self->abandoned) {
@@ -78,10 +83,9 @@ static bool start_thread(struct pool *pool, unsigned at)
     return true;
 }
 
-struct pool *pool_create(unsigned threads, void (*completed)(struct loop_task *task))
+struct pool *pool_create(unsigned threads)
 {
     struct pool *pool = memory_alloc(sizeof *pool);
-    pool->completed = completed;
     queue_init(&pool->queue, LOOP_POOL_LIMIT);
     pthread_mutex_init(&pool->lock, NULL);
     pool->references = 1;

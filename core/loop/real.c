@@ -18,6 +18,7 @@ struct real_loop {
     ev_check check;
     ev_idle idle;
     struct pool *pool; /* made with the first job: the proxy's workers need none */
+    bool settled;      /* none is made any more */
 };
 
 static struct real_loop *real_of(struct loop *loop)
@@ -131,8 +132,8 @@ static void slices_wanted(struct loop *loop, bool wanted)
 static bool offload(struct loop *loop, struct loop_job *job)
 {
     struct real_loop *real = real_of(loop);
-    if (!real->pool)
-        real->pool = pool_create(2, loop_job_completed);
+    if (!real->pool && !real->settled)
+        real->pool = pool_create(2);
     return real->pool && pool_submit(real->pool, job);
 }
 
@@ -140,6 +141,14 @@ static void abandon(struct loop *loop, const struct loop_job *job)
 {
     if (real_of(loop)->pool)
         pool_abandon(real_of(loop)->pool, job);
+}
+
+static void end_pool(struct loop *loop)
+{
+    struct real_loop *real = real_of(loop);
+    pool_destroy(real->pool);
+    real->pool = NULL;
+    real->settled = true;
 }
 
 static int64_t wall_ms(struct loop *loop)
@@ -167,8 +176,7 @@ static void wake(struct loop *loop)
 static void destroy(struct loop *loop)
 {
     struct real_loop *real = real_of(loop);
-    pool_destroy(real->pool);
-    loop_run_completed(loop);
+    end_pool(loop);
     ev_async_stop(real->ev, &real->wake);
     ev_check_stop(real->ev, &real->check);
     ev_idle_stop(real->ev, &real->idle);
@@ -188,7 +196,8 @@ static const struct loop_ops real_ops = {.threads = true,
                                          .io_set = io_set,
                                          .slices_wanted = slices_wanted,
                                          .offload = offload,
-                                         .abandon = abandon};
+                                         .abandon = abandon,
+                                         .end_pool = end_pool};
 
 struct loop *loop_create_real(struct error *error)
 {
