@@ -101,6 +101,16 @@ class Server:
             raise RuntimeError(f"{method} {path}: {status} {answer.decode()}")
         return json.loads(answer) if answer else None
 
+    def orchctl(self, *arguments):
+        """What it prints; it must succeed."""
+        environment = {**os.environ, "ORCH_SERVER": self.url,
+                       "ORCH_API_KEY": self.key_path.read_text().strip()}
+        done = subprocess.run([self.program.parent / "orchctl", *map(str, arguments)], text=True,
+                              env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode:
+            raise RuntimeError(f"orchctl ended with {done.returncode}: {done.stderr}")
+        return done.stdout.rstrip()
+
     def status(self, name):
         return self.api("GET", f"/deployments/{name}")["status"]
 
