@@ -74,9 +74,10 @@ static void print_names(struct cli *cli, const struct kind *kind, const json_t *
 
 static void add_row(struct table *table, const struct kind *kind, const json_t *object)
 {
-    struct cell all[TABLE_COLUMNS] = {0};
+    struct cell all[TABLE_COLUMNS] = {0}, *row = table_row(table);
     kind->fill(table->arena, object, all);
-    memcpy(table_row(table), all, table->columns * sizeof *all);
+    for (size_t i = 0; i < table->columns; i++)
+        row[i] = (struct cell){arena_strdup(table->arena, all[i].text), all[i].paint};
 }
 
 static void table_for(struct cli *cli, struct table *table, const struct kind *kind, bool wide)
@@ -195,6 +196,7 @@ struct watching {
     const char *const *names;
     size_t name_count;
     struct table table;
+    struct arena scratch; /* of the rows not yet printed */
     enum format format;
     bool synced;
 };
@@ -209,6 +211,24 @@ static bool is_wanted(const struct watching *watching, const json_t *object)
         if (text_starts_with(key, watching->names[i]))
             return true;
     return !watching->name_count;
+}
+
+static void print_rows(struct watching *watching)
+{
+    if (watching->table.rows)
+        table_print(&watching->table, stdout, option_given(watching->cli, "no-headers"));
+    arena_finish(&watching->scratch);
+}
+
+static void show_row(struct watching *watching, const char *type, const json_t *object)
+{
+    struct table *table = &watching->table;
+    add_row(table, watching->kind, object);
+    struct cell *row = &table->cells[(table->rows - 1) * table->columns];
+    for (size_t i = 0; i < table->columns && strcmp(type, "removed") == 0; i++)
+        row[i].paint = PAINT_DIM;
+    if (watching->synced)
+        print_rows(watching);
 }
 
 static void show_change(struct watching *watching, const char *type, const json_t *object)
@@ -229,13 +249,7 @@ static void show_change(struct watching *watching, const char *type, const json_
         break;
     case FORMAT_TABLE:
     case FORMAT_WIDE:
-        add_row(&watching->table, watching->kind, object);
-        if (strcmp(type, "removed") == 0)
-            for (size_t i = 0; i < watching->table.columns; i++)
-                watching->table.cells[(watching->table.rows - 1) * watching->table.columns + i]
-                    .paint = PAINT_DIM;
-        if (watching->synced)
-            table_print(&watching->table, stdout, option_given(watching->cli, "no-headers"));
+        show_row(watching, type, object);
         break;
     }
     fflush(stdout);
@@ -247,8 +261,7 @@ static enum watch_verdict watch_object(void *user, const char *kind, const char 
     struct watching *watching = user;
     if (strcmp(kind, "synced") == 0 && !watching->synced) {
         watching->synced = true;
-        if (watching->table.rows)
-            table_print(&watching->table, stdout, option_given(watching->cli, "no-headers"));
+        print_rows(watching);
     }
     if (strcmp(kind, watching->kind->plural) == 0 && is_wanted(watching, object))
         show_change(watching, type, object);
@@ -264,6 +277,7 @@ static int watch_kind(struct cli *cli, const struct kind *kind, const char *cons
     if (!output_format(cli, &watching.format))
         return STATUS_FAILED;
     table_for(cli, &watching.table, kind, watching.format == FORMAT_WIDE);
+    watching.table.arena = &watching.scratch;
     const char *selector = option_value(cli, "selector"),
                *deployment = option_value(cli, "deployment");
     const struct watch watch = {
@@ -276,6 +290,7 @@ static int watch_kind(struct cli *cli, const struct kind *kind, const char *cons
         .user = &watching};
     int status = watch_run(cli, &watch);
     table_finish(&watching.table);
+    arena_finish(&watching.scratch);
     return status;
 }
 

@@ -18,6 +18,7 @@ struct event_filter {
     const char *object, *type;
     enum format format;
     struct table table;
+    struct arena scratch; /* of the rows not yet printed */
 };
 
 static bool passes(const struct event_filter *filter, const json_t *event)
@@ -33,7 +34,7 @@ static void show_event(struct event_filter *filter, const json_t *event)
         return;
     }
     struct cell row[TABLE_COLUMNS] = {0};
-    kind_named("events")->fill(&filter->cli->arena, event, row);
+    kind_named("events")->fill(&filter->scratch, event, row);
     memcpy(table_row(&filter->table), row, filter->table.columns * sizeof *row);
 }
 
@@ -44,6 +45,7 @@ static enum watch_verdict event_came(void *user, const char *kind, const char *t
     if (strcmp(kind, "events") == 0 && strcmp(type, "added") == 0 && passes(filter, object)) {
         show_event(filter, object);
         table_print(&filter->table, stdout, option_given(filter->cli, "no-headers"));
+        arena_finish(&filter->scratch);
     }
     return WATCH_GO_ON;
 }
@@ -91,7 +93,7 @@ int run_events(struct cli *cli)
     if (!option_int(cli, "tail", 1, 5000, 50, &tail) || !output_format(cli, &filter.format))
         return STATUS_FAILED;
     bool wide = filter.format == FORMAT_WIDE;
-    table_init(&filter.table, &cli->arena, kind->heads, wide ? kind->columns : kind->plain);
+    table_init(&filter.table, &filter.scratch, kind->heads, wide ? kind->columns : kind->plain);
     long long seq = show_latest(&filter, tail);
     int status = seq < 0 ? client_status(cli) : STATUS_FINE;
     if (seq >= 0 && option_given(cli, "watch"))
@@ -101,6 +103,7 @@ int run_events(struct cli *cli)
                                  .change = event_came,
                                  .user = &filter});
     table_finish(&filter.table);
+    arena_finish(&filter.scratch);
     return status;
 }
 
