@@ -46,9 +46,11 @@ struct node_registry {
     /* Tables wait after a start until the known nodes have told what runs there: an empty table in
      * place of one not yet known would cut every connection. */
     bool settled;
-    bool left;                        /* another daemon leads */
-    uint64_t started_ns, released_ns; /* when the brake last let one go */
-    int64_t table_version;            /* one count for all nodes */
+    bool left; /* another daemon leads */
+    uint64_t started_ns;
+    uint64_t window_ns;    /* since when the brake counts those it lets go */
+    uint32_t released;     /* of them, since then */
+    int64_t table_version; /* one count for all nodes */
     uint64_t next_stranger;
 };
 struct peer *registry_peer(const struct node_registry *registry, const char *name);

@@ -639,7 +639,7 @@ Test(rollout, what_many_lost_nodes_had_is_made_elsewhere_one_node_at_a_time)
     complete(rig_deployment("web", "app:1", 4));
     for (int i = 0; i < 3; i++)
         rig.nodes[i].silent = true;
-    rig_run_ms(40000);
+    rig_run_ms(22000);
     struct deployment_status status = rig_status("web");
     cr_assert_eq(status.available, 2, "its own, and that of one of the three");
     cr_assert_str_eq(status.reason, "NodesLost");
@@ -654,7 +654,7 @@ Test(rollout, what_many_lost_nodes_had_is_made_elsewhere_one_node_at_a_time)
     cr_assert_eq(rig_count("web"), 4);
     for (int i = 0; i < 3; i++)
         rig.nodes[i].silent = true;
-    rig_run_ms(250000);
+    rig_run_ms(60000);
     cr_assert_eq(rig_status("web").available, 4, "in the end all are");
 }
 
