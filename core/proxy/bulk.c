@@ -36,52 +36,50 @@ static struct bulk_pipe *make_pipe(void)
     return NULL;
 }
 
-void bulk_begin(struct peer *to)
+void bulk_begin(struct worker *worker, struct bulk *bulk)
 {
-    struct worker *worker = to->connection->worker;
-    to->pipe = worker->pipes;
-    if (!to->pipe) {
-        to->pipe = make_pipe();
+    bulk->pipe = worker->pipes;
+    if (!bulk->pipe) {
+        bulk->pipe = make_pipe();
         return;
     }
-    worker->pipes = to->pipe->next;
+    worker->pipes = bulk->pipe->next;
     worker->pipe_count--;
 }
 
-void bulk_end(struct peer *to)
+void bulk_end(struct worker *worker, struct bulk *bulk)
 {
-    struct worker *worker = to->connection->worker;
-    struct bulk_pipe *pipe = to->pipe;
+    struct bulk_pipe *pipe = bulk->pipe;
     if (!pipe)
         return;
-    if (to->piped || worker->pipe_count == SPARE_PIPES) {
+    if (bulk->piped || worker->pipe_count == SPARE_PIPES) {
         free_pipe(pipe);
     } else {
         pipe->next = worker->pipes;
         worker->pipes = pipe;
         worker->pipe_count++;
     }
-    to->pipe = NULL;
-    to->piped = 0;
+    *bulk = (struct bulk){0};
 }
 
-ssize_t bulk_fill(struct peer *to)
+ssize_t bulk_fill(struct bulk *bulk, int from_fd, uint64_t most)
 {
-    ssize_t count = splice(to->other->fd, NULL, to->pipe->write_fd, NULL, PIPE_BYTES,
-                           SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    ssize_t count =
+        splice(from_fd, NULL, bulk->pipe->write_fd, NULL,
+               most < PIPE_BYTES ? (size_t)most : PIPE_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (count > 0)
-        to->piped += (size_t)count;
+        bulk->piped += (size_t)count;
     return count;
 }
 
-bool bulk_drain(struct peer *to)
+bool bulk_drain(struct bulk *bulk, int to_fd)
 {
-    while (to->piped) {
-        ssize_t count = splice(to->pipe->read_fd, NULL, to->fd, NULL, to->piped,
+    while (bulk->piped) {
+        ssize_t count = splice(bulk->pipe->read_fd, NULL, to_fd, NULL, bulk->piped,
                                SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (count < 0)
             return errno == EAGAIN || errno == EINTR;
-        to->piped -= (size_t)count;
+        bulk->piped -= (size_t)count;
     }
     return true;
 }

@@ -77,7 +77,7 @@ static void close_peer(struct peer *peer, bool reset)
     peer->fd = -1;
     buffer_give(peer->connection->worker, peer->out);
     peer->out = NULL;
-    bulk_end(peer);
+    bulk_end(peer->connection->worker, &peer->bulk);
 }
 
 static void leave_endpoint(struct connection *connection, uint32_t outcome)

@@ -19,13 +19,16 @@ struct buffer {
     size_t at, end;
     uint8_t bytes[64 * 1024];
 };
+struct bulk {
+    struct bulk_pipe *pipe; /* NULL: bytes are copied */
+    size_t piped;           /* still to be taken out of it */
+};
 struct peer {
     struct connection *connection;
     struct peer *other;
     struct loop_io io;
-    struct buffer *out;     /* what it would not take at once; or, of a bulk transfer, */
-    struct bulk_pipe *pipe; /* NULL: its bytes are copied */
-    size_t piped;           /* and still to be taken out of it */
+    struct buffer *out; /* what it would not take at once; or, of a bulk transfer, */
+    struct bulk bulk;
     int fd;
     bool ended;    /* its FIN has been read */
     bool fin_sent; /* it has ours */
@@ -70,11 +73,11 @@ void relay_begin(struct connection *connection);
 void relay_ready(struct peer *peer, unsigned events);
 bool relay_is_quiet(const struct connection *connection);
 
-/* bulk.c: towards a peer. */
-void bulk_begin(struct peer *to);   /* leaves `pipe` NULL when there is none to be had */
-void bulk_end(struct peer *to);     /* what is still in it is lost */
-ssize_t bulk_fill(struct peer *to); /* from the other peer; as recv */
-bool bulk_drain(struct peer *to);   /* as far as it goes; false: it takes nothing any more */
+/* bulk.c */
+void bulk_begin(struct worker *worker, struct bulk *bulk); /* `pipe` stays NULL: none to be had */
+void bulk_end(struct worker *worker, struct bulk *bulk);   /* what is still in it is lost */
+ssize_t bulk_fill(struct bulk *bulk, int from_fd, uint64_t most); /* as recv */
+bool bulk_drain(struct bulk *bulk, int to_fd); /* as far as it goes; false: it takes no more */
 void bulk_finish(struct worker *worker);
 
 struct buffer *buffer_take(struct worker *worker);

@@ -18,7 +18,7 @@ enum {
 
 static bool is_blocked(const struct peer *to)
 {
-    return to->out || to->piped;
+    return to->out || to->bulk.piped;
 }
 
 static void watch(struct peer *peer)
@@ -76,7 +76,7 @@ static bool sink_failed(struct peer *to)
     }
     buffer_give(to->connection->worker, to->out);
     to->out = NULL;
-    bulk_end(to);
+    bulk_end(to->connection->worker, &to->bulk);
     to->broken = true;
     if (!pass_fin(to))
         return false;
@@ -97,9 +97,9 @@ static bool unblocked(struct peer *to)
 
 static bool flush_pipe(struct peer *to)
 {
-    if (!bulk_drain(to))
+    if (!bulk_drain(&to->bulk, to->fd))
         return sink_failed(to);
-    return to->piped ? true : unblocked(to);
+    return to->bulk.piped ? true : unblocked(to);
 }
 
 static bool flush_buffer(struct peer *to)
@@ -118,7 +118,7 @@ static bool flush_buffer(struct peer *to)
 
 static bool flush(struct peer *to)
 {
-    return to->piped ? flush_pipe(to) : flush_buffer(to);
+    return to->bulk.piped ? flush_pipe(to) : flush_buffer(to);
 }
 
 /* False: the connection has gone. `stop` is set when not all of it was taken. */
@@ -146,7 +146,7 @@ static bool deliver(struct peer *to, const uint8_t *bytes, size_t count, bool *s
 static void ended(struct peer *from)
 {
     from->ended = true;
-    bulk_end(from->other);
+    bulk_end(from->connection->worker, &from->other->bulk);
     if (!pass_fin(from->other))
         return;
     watch(from);
@@ -157,25 +157,26 @@ static void read_failed(struct peer *from)
     if (has_failed())
         failed(from);
     else
-        bulk_end(from->other); /* nothing comes now: another may use the pipe */
+        bulk_end(from->connection->worker,
+                 &from->other->bulk); /* nothing comes now: another may use the pipe */
 }
 
 /* Once a turn: it may be a whole pipe. */
 static void pump_bulk(struct peer *from)
 {
     struct peer *to = from->other;
-    ssize_t count = bulk_fill(to);
+    ssize_t count = bulk_fill(&to->bulk, from->fd, UINT64_MAX);
     if (count < 0) {
         read_failed(from);
     } else if (count == 0) {
         ended(from);
-    } else if (!bulk_drain(to)) {
+    } else if (!bulk_drain(&to->bulk, to->fd)) {
         (void)sink_failed(to);
-    } else if (to->piped) {
+    } else if (to->bulk.piped) {
         watch(to);
         watch(from);
     } else if (count < SCRATCH_BYTES) {
-        bulk_end(to);
+        bulk_end(to->connection->worker, &to->bulk);
     }
 }
 
@@ -186,7 +187,7 @@ static void pump(struct peer *from)
     struct peer *to = from->other;
     bool stop = false;
     for (int i = 0; i < READS_PER_TURN && !stop; i++) {
-        if (to->pipe) {
+        if (to->bulk.pipe) {
             pump_bulk(from);
             return;
         }
@@ -203,7 +204,7 @@ static void pump(struct peer *from)
             return;
         stop = stop || count < SCRATCH_BYTES;
         if (!stop && i + 1 == BULK_READS)
-            bulk_begin(to);
+            bulk_begin(to->connection->worker, &to->bulk);
     }
 }
 

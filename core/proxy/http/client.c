@@ -140,7 +140,7 @@ bool http_flush(struct worker *worker, int fd, struct buffer **out)
     return true;
 }
 
-static void lost(struct http_client *client)
+void http_client_lost(struct http_client *client)
 {
     http_exchange_leave(client, ORCH_OUTCOME_CLIENT_GONE);
     http_client_gone(client, END_RESET);
@@ -149,7 +149,7 @@ static void lost(struct http_client *client)
 void http_client_send(struct http_client *client, struct iovec *parts, int count)
 {
     if (!http_send(client->worker, client->fd, &client->out, parts, count))
-        lost(client);
+        http_client_lost(client);
 }
 
 /* -- its end -- */
@@ -179,6 +179,7 @@ static void release(struct http_client *client)
     loop_timer_stop(&client->timer);
     http_exchange_finish(client);
     buffer_give(worker, client->out);
+    bulk_end(worker, &client->bulk);
     http_intake_give(worker, &client->in);
     worker_service_left(client->service);
     http_routes_release(client->routes);
@@ -367,13 +368,14 @@ static bool reads(const struct http_client *client)
 
 static void watch(struct http_client *client)
 {
-    unsigned events = (reads(client) ? LOOP_READ : 0u) | (client->out ? LOOP_WRITE : 0u);
+    bool blocked = http_is_blocked(client);
+    unsigned events = (reads(client) ? LOOP_READ : 0u) | (blocked ? LOOP_WRITE : 0u);
     struct http_upstream *upstream = client->upstream;
     if (events != client->io.events)
         loop_io_set(&client->io, client->fd, events);
     if (upstream && !upstream->connecting)
         http_upstream_watch(upstream,
-                            (client->out ? 0u : LOOP_READ) | (upstream->out ? LOOP_WRITE : 0u));
+                            (blocked ? 0u : LOOP_READ) | (upstream->out ? LOOP_WRITE : 0u));
 }
 
 void http_settle(struct http_client *client)
@@ -399,7 +401,7 @@ static void read_more(struct http_client *client)
     else if (count == 0)
         client->ended = client->closing = true;
     else if (has_failed())
-        lost(client);
+        http_client_lost(client);
 }
 
 static void drop(struct http_client *client)
@@ -432,16 +434,22 @@ static void read_client(struct http_client *client)
     }
 }
 
+static void flush(struct http_client *client)
+{
+    if (!client->shut)
+        http_set_deadline(client, http_idle_ns(client));
+    if (!client->out)
+        http_reply_drain(client);
+    else if (!http_flush(client->worker, client->fd, &client->out))
+        http_client_lost(client);
+}
+
 static void ready(void *argument, int fd, unsigned events)
 {
     struct http_client *client = argument;
     (void)fd;
-    if ((events & LOOP_WRITE) && client->out) {
-        if (!http_flush(client->worker, client->fd, &client->out))
-            lost(client);
-        else if (!client->shut)
-            http_set_deadline(client, http_idle_ns(client));
-    }
+    if ((events & LOOP_WRITE) && http_is_blocked(client))
+        flush(client);
     if ((events & LOOP_READ) && (client->io.events & LOOP_READ))
         read_client(client);
     http_settle(client);
@@ -462,8 +470,8 @@ void http_set_deadline(struct http_client *client, uint64_t ns)
 static void exchange_late(struct http_client *client)
 {
     bool waits_for_body = !client->request.done && !client->upstream->out;
-    if (client->out) { /* it does not read */
-        lost(client);
+    if (http_is_blocked(client)) { /* it does not read */
+        http_client_lost(client);
         return;
     }
     http_exchange_leave(client, waits_for_body ? ORCH_OUTCOME_CLIENT_GONE : ORCH_OUTCOME_TIMEOUT);

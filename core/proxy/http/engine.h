@@ -77,7 +77,8 @@ struct http_client {
     struct loop_timer timer;
     uint64_t deadline_ns; /* the timer may fire before */
     struct http_intake *in;
-    struct buffer *out; /* of replies, what the client did not take at once */
+    struct buffer *out; /* of replies, what the client did not take at once; or, of a large body, */
+    struct bulk bulk;
     int fd;
     uint8_t state; /* enum http_state */
     uint8_t method_id;
@@ -95,14 +96,15 @@ struct http_client {
     struct http_upstream *upstream;
     struct endpoint *tried[TRIED_LIMIT]; /* held */
     uint8_t tried_count;
-    bool retried;      /* after a request that had been sent */
-    bool late;         /* the last endpoint could not be connected to in time */
-    bool fresh;        /* no connection of the pool any more */
-    bool streamed;     /* more of the body has been sent than the intake holds */
-    bool replied;      /* the client has got bytes of a final reply */
-    bool upgrades;     /* it asked for another protocol */
-    bool reply_closes; /* the endpoint's connection ends with the reply */
-    bool encodes;      /* the reply is chunked by us */
+    bool retried;       /* after a request that had been sent */
+    bool late;          /* the last endpoint could not be connected to in time */
+    bool fresh;         /* no connection of the pool any more */
+    bool streamed;      /* more of the body has been sent than the intake holds */
+    bool replied;       /* the client has got bytes of a final reply */
+    bool upgrades;      /* it asked for another protocol */
+    bool reply_closes;  /* the endpoint's connection ends with the reply */
+    bool encodes;       /* the reply is chunked by us */
+    uint8_t full_reads; /* in a row, of the reply's body */
     uint16_t status;
     uint32_t prefix_at, prefix; /* of the body, in the intake */
     struct http_body request, reply;
@@ -124,9 +126,16 @@ struct http_engine {
     uint8_t written[HTTP_INTAKE_BYTES + HTTP_TRAILER_BYTES + HTTP_ADDED_BYTES];
 };
 
+/* Is the client behind, so that nothing more is read for it? */
+static inline bool http_is_blocked(const struct http_client *client)
+{
+    return client->out || client->bulk.piped;
+}
+
 /* client.c */
 void http_settle(struct http_client *client); /* last; it may be gone afterwards */
 void http_client_gone(struct http_client *client, enum connection_end how);
+void http_client_lost(struct http_client *client); /* it has gone by itself */
 void http_client_send(struct http_client *client, struct iovec *parts, int count);
 /* Answers in place of an endpoint, and goes on where that is safe. */
 void http_answer(struct http_client *client, uint16_t status, const char *text);
@@ -167,6 +176,7 @@ void http_exchange_finish(struct http_client *client); /* frees what belongs to 
 
 /* reply.c */
 void http_reply_ready(struct http_client *client);
+void http_reply_drain(struct http_client *client); /* what is in the pipe, as far as it goes */
 
 /* body.c */
 /* Writes the last chunk of a body that is whole, with its trailers; 0: those are bad. */

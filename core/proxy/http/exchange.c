@@ -388,6 +388,7 @@ void http_exchange_begin(struct http_client *client)
     client->closing = !client->keep_alive;
     client->retried = client->fresh = client->streamed = client->replied = false;
     client->late = client->reply_closes = client->encodes = false;
+    client->full_reads = 0;
     client->status = 0;
     client->waited_ns = 0;
     client->upgrades = wants_upgrade(head, in->bytes);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { BULK_READS = 2, BULK_BYTES = 256 * 1024 };
+
 /* -- its body -- */
 
 static void end_reply(struct http_client *client)
@@ -198,8 +200,57 @@ static void ended(struct http_client *client)
     end_reply(client);
 }
 
+/* A body that keeps coming in full reads goes through a pipe, without being copied; its last bytes,
+ * which may have others behind them, do not. */
+static bool is_bulk(const struct http_client *client)
+{
+    return client->reply.kind == BODY_LENGTH && client->full_reads >= BULK_READS &&
+           client->reply.left >= BULK_BYTES && !client->out;
+}
+
+void http_reply_drain(struct http_client *client)
+{
+    if (!bulk_drain(&client->bulk, client->fd)) {
+        http_client_lost(client);
+        return;
+    }
+    if (client->bulk.piped)
+        return;
+    if (client->reply.left < BULK_BYTES)
+        bulk_end(client->worker, &client->bulk);
+    if (client->reply.done)
+        end_reply(client);
+}
+
+static void pump_bulk(struct http_client *client)
+{
+    struct http_body *reply = &client->reply;
+    ssize_t count = bulk_fill(&client->bulk, client->upstream->fd, reply->left);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (count <= 0) {
+        bulk_end(client->worker, &client->bulk);
+        http_exchange_failed(client);
+        return;
+    }
+    http_set_deadline(client, http_idle_ns(client));
+    reply->left -= (uint64_t)count;
+    reply->done = !reply->left;
+    http_reply_drain(client);
+    if (count < HTTP_READ_BYTES && client->bulk.pipe && !client->bulk.piped)
+        bulk_end(client->worker, &client->bulk); /* it comes slowly: another may use the pipe */
+}
+
 void http_reply_ready(struct http_client *client)
 {
+    if (is_bulk(client) && !client->bulk.pipe) {
+        client->full_reads = 0; /* it may be that there is none */
+        bulk_begin(client->worker, &client->bulk);
+    }
+    if (client->bulk.pipe) {
+        pump_bulk(client);
+        return;
+    }
     struct http_upstream *upstream = client->upstream;
     struct http_intake *in = upstream->in;
     uint8_t *into = in ? in->bytes + in->end : client->worker->scratch;
@@ -215,6 +266,9 @@ void http_reply_ready(struct http_client *client)
         ended(client);
         return;
     }
+    client->full_reads = (size_t)count < room              ? 0
+                         : client->full_reads < BULK_READS ? client->full_reads + 1
+                                                           : BULK_READS;
     http_set_deadline(client, http_idle_ns(client));
     if (client->status)
         pass(client, (struct iovec){0}, into, (size_t)count);
