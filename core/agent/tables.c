@@ -192,6 +192,7 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
                                .hosts = service->hosts.items,
                                .host_count = service->hosts.count,
                                .path_prefix = service->path_prefix,
+                               .sticky_cookie = service->sticky_cookie,
                                .policy_seed = (uint64_t)service->policy_seed,
                                .drain_timeout_ns = service->drain_timeout_ns,
                                .connect_timeout_ns = service->connect_timeout_ns,

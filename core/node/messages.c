@@ -113,6 +113,7 @@ static const struct field published_service_fields[] = {
     WORD("protocol", protocol, protocol_words),
     STRINGS("hosts", hosts),
     STRING("pathPrefix", path_prefix),
+    STRING("stickyCookie", sticky_cookie),
     NUMBER("policySeed", policy_seed),
     SPAN("drainTimeout", drain_timeout_ns),
     SPAN("connectTimeout", connect_timeout_ns),

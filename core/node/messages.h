@@ -56,9 +56,9 @@ struct published_endpoint {
 };
 struct published_service {
     const char *name, *listen, *balancer, *balancer_config;
-    uint8_t protocol;  /* enum service_protocol */
-    struct list hosts; /* of const char * */
-    const char *path_prefix;
+    uint8_t protocol;                        /* enum service_protocol */
+    struct list hosts;                       /* of const char * */
+    const char *path_prefix, *sticky_cookie; /* NULL: none */
     int64_t policy_seed;
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     struct list endpoints; /* struct published_endpoint: all of this service */

@@ -154,6 +154,22 @@ static int32_t ask(struct worker *worker, struct chooser *chooser, const struct 
     return take_turn(chooser, view, pick);
 }
 
+uint64_t chooser_ticket(const struct policy *policy, const struct endpoint *endpoint)
+{
+    uint64_t ticket = hash_mix(endpoint->id_hash ^ policy->policy_seed);
+    return ticket ? ticket : 1;
+}
+
+/* The endpoint that the client had before, if it may be had now. */
+static int32_t find_preferred(const struct chooser *chooser, const struct view *view,
+                              const struct orch_pick *pick, uint64_t ticket)
+{
+    for (uint32_t i = 0; ticket && i < view->endpoints.items.count; i++)
+        if (chooser_ticket(chooser->policy, view->picked[i]) == ticket && !ORCH_TRIED(pick, i))
+            return (int32_t)i;
+    return ORCH_PICK_NONE;
+}
+
 struct endpoint *chooser_pick(struct worker *worker, struct worker_service *service,
                               const struct pick_keys *keys, struct endpoint *const *tried,
                               uint32_t tried_count, struct picked *picked)
@@ -172,8 +188,10 @@ struct endpoint *chooser_pick(struct worker *worker, struct worker_service *serv
                              .key_count = wants->key_count,
                              .key_hashes = hashes,
                              .tried = mark_tried(worker, view, tried, tried_count)};
-    bool by_plugin;
-    int32_t index = ask(worker, chooser, view, &pick, &by_plugin);
+    bool by_plugin = false;
+    int32_t index = find_preferred(chooser, view, &pick, keys->preferred);
+    if (index < 0)
+        index = ask(worker, chooser, view, &pick, &by_plugin);
     if (index < 0)
         return NULL;
     *picked = (struct picked){.chooser = chooser,

@@ -33,6 +33,7 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
     entry->service.hosts = hosts;
     entry->service.path_prefix =
         arena_strdup(arena, service->path_prefix ? service->path_prefix : "/");
+    entry->service.sticky_cookie = arena_strdup(arena, service->sticky_cookie);
     entry->service.balancer = arena_strdup(arena, service->balancer);
     entry->service.balancer_config = arena_strdup(arena, service->balancer_config);
     entry->service.endpoints = endpoints;

@@ -31,7 +31,8 @@ struct feed_service {
     /* FEED_HTTP: which requests on `listen` are meant; services with different ones share it. */
     const char *const *hosts; /* "a.example", "*.example"; none: any */
     uint32_t host_count;
-    const char *path_prefix; /* NULL as "/" */
+    const char *path_prefix;   /* NULL as "/" */
+    const char *sticky_cookie; /* FEED_HTTP: tells a client's endpoint; NULL: none does */
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;

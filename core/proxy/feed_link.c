@@ -60,6 +60,7 @@ static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
     wire_put_text(packet, service->balancer);
     wire_put_text(packet, balancer_config);
     wire_put_u32(packet, service->protocol);
+    wire_put_text(packet, service->sticky_cookie);
     wire_put_text(packet, service->path_prefix);
     wire_put_u32(packet, service->host_count);
     for (uint32_t i = 0; i < service->host_count; i++)

@@ -114,10 +114,11 @@ struct policy {
 
 /* -- what is published -- */
 /* A service as one snapshot has it; shared by snapshots as long as nothing of it changes. */
-struct route { /* which requests a service means; strings */
+struct route { /* which requests a service means, and what it does for them; strings */
     char **hosts;
     uint32_t host_count;
     char *prefix;
+    char *sticky; /* "": none; a cookie that tells a client's endpoint */
 };
 struct view {
     uint32_t references; /* main thread */

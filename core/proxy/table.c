@@ -188,12 +188,14 @@ void route_finish(struct route *route)
         free(route->hosts[i]);
     free(route->hosts);
     free(route->prefix);
+    free(route->sticky);
     *route = (struct route){0};
 }
 
 void route_copy(struct route *to, const struct route *from)
 {
     to->prefix = memory_strdup(from->prefix);
+    to->sticky = memory_strdup(from->sticky);
     to->hosts = memory_alloc((from->host_count + 1) * sizeof *to->hosts);
     to->host_count = from->host_count;
     for (uint32_t i = 0; i < from->host_count; i++)
@@ -202,7 +204,8 @@ void route_copy(struct route *to, const struct route *from)
 
 static struct route read_route(struct wire_reader *reader)
 {
-    struct route route = {.prefix = memory_strdup(wire_get_text(reader))};
+    const char *sticky = wire_get_text(reader), *prefix = wire_get_text(reader);
+    struct route route = {.prefix = memory_strdup(prefix), .sticky = memory_strdup(sticky)};
     uint32_t count = wire_get_u32(reader);
     for (uint32_t i = 0; i < count && !reader->failed; i++) {
         const char *host = wire_get_text(reader);

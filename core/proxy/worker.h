@@ -106,7 +106,10 @@ struct pick_keys {
     const struct sockaddr *source;
     const struct http_head *head; /* NULL: not of a request */
     const uint8_t *bytes;         /* the head's */
+    uint64_t preferred;           /* an endpoint by chooser_ticket; 0: none */
 };
+/* What a client is told of its endpoint: the same on every node, and nobody else's number. */
+uint64_t chooser_ticket(const struct policy *policy, const struct endpoint *endpoint);
 /* The endpoint, held, and counted as in flight; NULL: none. Each one is to be given to
  * chooser_report once. */
 struct endpoint *chooser_pick(struct worker *worker, struct worker_service *service,

@@ -94,6 +94,8 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
                                       .protocol = service->protocol,
                                       .hosts = service->hosts,
                                       .path_prefix = service->path_prefix,
+                                      .sticky_cookie =
+                                          service->sticky ? service->sticky->cookie : NULL,
                                       .policy_seed = (int64_t)(hash_text(service->record.uid) >> 1),
                                       .drain_timeout_ns = service->drain_timeout_ns,
                                       .connect_timeout_ns = service->connect_timeout_ns,

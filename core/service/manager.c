@@ -192,6 +192,9 @@ void service_manager_check(struct service_manager *manager, const struct service
     if (wanted->protocol != SERVICE_HTTP && !text_equal(wanted->path_prefix, "/"))
         schema_faults_add(faults, (struct schema_position){0}, "pathPrefix",
                           "is for protocol \"http\" only");
+    if (wanted->protocol != SERVICE_HTTP && wanted->sticky)
+        schema_faults_add(faults, (struct schema_position){0}, "sticky",
+                          "is for protocol \"http\" only");
     if (manager->config.check_balancer &&
         !manager->config.check_balancer(manager->config.argument, balancer, wanted->balancer_config,
                                         &error))

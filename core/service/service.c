@@ -61,6 +61,32 @@ static bool check_listen(const void *value, char *message, size_t bytes)
     return false;
 }
 
+/* A token (RFC 6265, 4.1.1). */
+static bool check_cookie(const void *value, char *message, size_t message_bytes)
+{
+    const char *name = *(const char *const *)value;
+    size_t length = strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+    if (length && length <= 64 && !name[length])
+        return true;
+    snprintf(message, message_bytes, "must be a name of a cookie, 64 characters at most");
+    return false;
+}
+
+static const struct field sticky_fields[] = {
+    {.name = "cookie",
+     .kind = FIELD_STRING,
+     .flags = FIELD_REQUIRED,
+     .offset = offsetof(struct sticky, cookie),
+     .check = check_cookie,
+     .doc = "Its name; the value says which container, and means nothing elsewhere."},
+};
+static const struct type sticky_type = {
+    .name = "Sticky",
+    .size = sizeof(struct sticky),
+    TYPE_FIELDS(sticky_fields),
+    .doc = "A client's requests go to the container that it had before, while that is ready."};
+
 #define AT(member) offsetof(struct service, member)
 static const struct field service_fields[] = {
     {.name = "name",
@@ -112,6 +138,12 @@ static const struct field service_fields[] = {
      .max = 1024,
      .check = check_prefix,
      .doc = "http: whole segments that the path begins with; the longest wins."},
+    {.name = "sticky",
+     .kind = FIELD_POINTER,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(sticky),
+     .object = &sticky_type,
+     .doc = "http: null: each request goes where the balancer says."},
     {.name = "balancer",
      .kind = FIELD_STRING,
      .flags = FIELD_NULLABLE,
@@ -148,7 +180,6 @@ static const struct field service_fields[] = {
     {.name = "selector", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "split", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "tls", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
-    {.name = "sticky", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "status", .kind = FIELD_JSON, .flags = FIELD_READ_ONLY | FIELD_RESERVED},
     RECORD_FIELDS(struct service),
 };

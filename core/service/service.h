@@ -6,6 +6,9 @@
 #include "store/record.h"
 
 enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP };
+struct sticky {
+    const char *cookie;
+};
 struct service {
     struct record record;
     const char *name, *namespace_name, *deployment;
@@ -14,6 +17,7 @@ struct service {
     uint8_t protocol;            /* enum service_protocol */
     struct list hosts;           /* of const char *: exact, or "*.example.org"; none: any */
     const char *path_prefix;     /* "/": any */
+    const struct sticky *sticky; /* NULL: a client goes where the balancer says */
     const char *balancer;        /* NULL: the configured default */
     const char *balancer_config; /* JSON text */
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;

@@ -68,7 +68,7 @@ static void check_response(const struct http_head *head, const uint8_t *bytes)
                                         head->chunked      ? HTTP_FRAMED_CHUNKED
                                         : head->has_length ? HTTP_FRAMED_LENGTH
                                                            : HTTP_FRAMED_CLOSE,
-                                        HTTP_CLOSES);
+                                        HTTP_CLOSES, "");
     PROMISE(length <= sizeof out, "%zu bytes", length);
     if (length > HTTP_RESPONSE_BYTES || head->count > HTTP_FIELD_LIMIT - 4)
         return;

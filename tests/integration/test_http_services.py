@@ -160,6 +160,22 @@ def wait_listening(api, name):
                ["listening"], what="its listener")
 
 
+def test_a_sticky_cookie_keeps_a_client_at_its_container(api, port, name):
+    api.patch(f"/services/{name}", {"sticky": {"cookie": "seat"}}).check(200)
+
+    def seated():
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        return answer.read() and answer.getheader("Set-Cookie")
+
+    cookie = eventually(seated, what="a cookie").split(";")[0]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    assert len({ask(connection, {"Cookie": cookie}) for _ in range(12)}) == 1
+    connection.close()
+    assert "sticky.cookie" in api.patch(f"/services/{name}", {"sticky": {"cookie": "a b"}}).faults()
+
+
 @pytest.mark.parametrize("change", [
     {"hosts": ["Shop.example.org"]}, {"hosts": ["a:80"]}, {"hosts": ["*"]}, {"hosts": ["a", "a"]},
     {"hosts": [""]}, {"hosts": ["a.*.b"]}, {"pathPrefix": "api"}, {"pathPrefix": "/api/"},

@@ -108,6 +108,7 @@ struct http_client {
     uint16_t status;
     uint32_t prefix_at, prefix; /* of the body, in the intake */
     struct http_body request, reply;
+    uint64_t ticket; /* that it came with; 0: none */
     uint64_t begun_ns, latency_ns, waiting_since_ns, waited_ns, body_bytes;
 
     union socket_address source;

@@ -4,10 +4,12 @@
  * so that it can be sent once more: to any endpoint when it could not be connected to, and, when
  * it has been sent, once and only if it is idempotent (RFC 9110, 9.2.2). */
 #include "proxy/http/engine.h"
+#include "proxy/http/http.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <utlist.h>
@@ -26,8 +28,10 @@ static bool pick(struct http_client *client)
     struct worker *worker = client->worker;
     if (client->tried_count == TRIED_LIMIT)
         return false;
-    const struct pick_keys keys = {
-        .source = &client->source.any, .head = &client->in->head, .bytes = client->in->bytes};
+    const struct pick_keys keys = {.source = &client->source.any,
+                                   .head = &client->in->head,
+                                   .bytes = client->in->bytes,
+                                   .preferred = client->ticket};
     client->endpoint = chooser_pick(worker, client->service, &keys, client->tried,
                                     client->tried_count, &client->picked);
     if (!client->endpoint)
@@ -362,6 +366,23 @@ static bool wants_upgrade(const struct http_head *head, const uint8_t *bytes)
            !memmem(bytes + head->upgrade.at, head->upgrade.length, "h2c", 3);
 }
 
+static uint64_t read_ticket(const struct http_client *client)
+{
+    const struct view *view = client->service->view;
+    struct orch_str value;
+    char text[17];
+    if (!view || !view->route.sticky[0])
+        return 0;
+    const struct orch_balancer_key key = {.kind = ORCH_KEY_COOKIE,
+                                          .name = {view->route.sticky, strlen(view->route.sticky)}};
+    if (!http_find_key(&client->in->head, client->in->bytes, &key, &value) ||
+        value.len != sizeof text - 1)
+        return 0;
+    memcpy(text, value.ptr, value.len);
+    text[value.len] = 0;
+    return strtoull(text, NULL, 16);
+}
+
 static bool take_prefix(struct http_client *client)
 {
     struct http_intake *in = client->in;
@@ -391,6 +412,7 @@ void http_exchange_begin(struct http_client *client)
     client->full_reads = 0;
     client->status = 0;
     client->waited_ns = 0;
+    client->ticket = read_ticket(client);
     client->upgrades = wants_upgrade(head, in->bytes);
     http_body_begin(&client->request, head);
     http_body_none(&client->reply);

@@ -2,10 +2,11 @@
 #include "proxy/http/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
-enum { BULK_READS = 2, BULK_BYTES = 256 * 1024 };
+enum { BULK_READS = 2, BULK_BYTES = 256 * 1024, COOKIE_LINE_BYTES = 160 };
 
 /* -- its body -- */
 
@@ -90,11 +91,27 @@ static enum http_framing choose_framing(struct http_client *client, const struct
     return client->old ? HTTP_FRAMED_CLOSE : HTTP_FRAMED_CHUNKED;
 }
 
+/* A client that came without, or with another's, is told where it was sent. */
+static void write_ticket(const struct http_client *client, char *out)
+{
+    const struct view *view = client->service->view;
+    out[0] = 0;
+    if (!view || !view->route.sticky[0])
+        return;
+    uint64_t ticket = chooser_ticket(view->policy, client->endpoint);
+    if (ticket != client->ticket)
+        snprintf(out, COOKIE_LINE_BYTES,
+                 "Set-Cookie: %.64s=%016llx; Path=/; HttpOnly; SameSite=Lax\r\n",
+                 view->route.sticky, (unsigned long long)ticket);
+}
+
 static struct iovec begin_reply(struct http_client *client, const struct http_head *head,
                                 const uint8_t *bytes)
 {
     uint8_t *out = client->worker->http->written;
     enum http_framing framing = choose_framing(client, head);
+    char lines[COOKIE_LINE_BYTES];
+    write_ticket(client, lines);
     uint64_t now_ns = loop_now_ns(client->worker->loop);
     client->status = head->status;
     client->latency_ns = now_ns > client->begun_ns ? now_ns - client->begun_ns : 1;
@@ -103,7 +120,7 @@ static struct iovec begin_reply(struct http_client *client, const struct http_he
     client->closing |= framing == HTTP_FRAMED_CLOSE;
     if (!client->request.done) /* a reply before its request's end: the rest is not waited for */
         client->closing = client->lingers = true;
-    size_t length = http_write_response(out, head, bytes, framing, http_persistence(client));
+    size_t length = http_write_response(out, head, bytes, framing, http_persistence(client), lines);
     return (struct iovec){out, length};
 }
 
@@ -113,7 +130,7 @@ static void pass_interim(struct http_client *client, const struct http_head *hea
     uint8_t *out = client->worker->http->written;
     if (client->old)
         return;
-    size_t length = http_write_response(out, head, bytes, HTTP_FRAMED_NONE, HTTP_PERSISTS);
+    size_t length = http_write_response(out, head, bytes, HTTP_FRAMED_NONE, HTTP_PERSISTS, "");
     http_client_send(client, &(struct iovec){out, length}, 1);
 }
 
@@ -144,7 +161,9 @@ static void switch_protocol(struct http_client *client, const struct http_head *
                             uint8_t *bytes, size_t length)
 {
     uint8_t *out = client->worker->http->written;
-    size_t written = http_write_response(out, head, bytes, HTTP_FRAMED_NONE, HTTP_SWITCHES);
+    char lines[COOKIE_LINE_BYTES];
+    write_ticket(client, lines);
+    size_t written = http_write_response(out, head, bytes, HTTP_FRAMED_NONE, HTTP_SWITCHES, lines);
     struct iovec parts[2] = {{out, written}, {bytes + head->length, length - head->length}};
     client->replied = true;
     http_client_send(client, parts, 2);

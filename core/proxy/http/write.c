@@ -231,7 +231,8 @@ static uint8_t *put_persistence(uint8_t *at, enum http_persistence persistence)
 }
 
 size_t http_write_response(uint8_t *out, const struct http_head *head, const uint8_t *bytes,
-                           enum http_framing framing, enum http_persistence persistence)
+                           enum http_framing framing, enum http_persistence persistence,
+                           const char *lines)
 {
     uint8_t *at = PUT(out, "HTTP/1.1 ");
     at = put_number(at, head->status);
@@ -241,6 +242,7 @@ size_t http_write_response(uint8_t *out, const struct http_head *head, const uin
     for (uint8_t i = 0; i < head->count; i++)
         if (response_passes(head, head->fields[i].id, framing))
             at = put_field(at, bytes, &head->fields[i]);
+    at = put_text(at, lines);
     if (framing == HTTP_FRAMED_CHUNKED)
         at = PUT(at, "Transfer-Encoding: chunked\r\n");
     at = put_persistence(at, persistence);

@@ -34,8 +34,10 @@ enum http_persistence {
     HTTP_CLOSES,
     HTTP_SWITCHES, /* 101 */
 };
+/* `lines`: whole field lines of our own. */
 size_t http_write_response(uint8_t *out, const struct http_head *head, const uint8_t *bytes,
-                           enum http_framing framing, enum http_persistence persistence);
+                           enum http_framing framing, enum http_persistence persistence,
+                           const char *lines);
 /* The last chunk with the trailers that may pass (NULL: none). */
 size_t http_write_last_chunk(uint8_t *out, const struct http_head *trailers, const uint8_t *bytes);
 /* A chunk's first line, for data of that size; CR LF follows the data. */

@@ -54,6 +54,7 @@ struct rig {
     uint64_t drain_ns, idle_ns, connect_ns;
     uint8_t protocol;
     const char *host, *prefix; /* NULL: any */
+    const char *sticky;        /* NULL: none */
 
     uint64_t acknowledged;
     struct heard_drain drains[16];

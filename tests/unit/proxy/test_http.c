@@ -480,6 +480,36 @@ Test(proxy_http, counts_by_request)
     close(waiting);
 }
 
+/* -- clients that stay -- */
+
+Test(proxy_http, a_cookie_keeps_a_client_at_its_endpoint)
+{
+    char request[256], value[32];
+    rig.sticky = "seat";
+    start_two();
+    int fd = client_connect(rig.port);
+    char first = ask_name(fd, GET("/name"));
+    const char *line = strstr(got, "\r\nSet-Cookie: seat=");
+    cr_assert(line, "%s", got);
+    cr_assert_eq(
+        sscanf(line, "\r\nSet-Cookie: seat=%31[0-9a-f]; Path=/; HttpOnly; SameSite=Lax\r\n", value),
+        1);
+    snprintf(request, sizeof request,
+             "GET /name HTTP/1.1\r\n" HOST "Cookie: a=b; seat=%s; seater=x\r\n\r\n", value);
+    for (int i = 0; i < 10; i++) {
+        cr_assert_eq(ask_name(fd, request), first);
+        cr_assert_not(has("Set-Cookie"), "it has it already");
+    }
+    rig_put((struct rig_endpoint[]){{"a", a->port, first == 'a'}, {"b", b->port, first == 'b'}}, 2);
+    rig_publish();
+    cr_assert_neq(ask_name(fd, request), first);
+    cr_assert(has("\r\nSet-Cookie: seat="));
+    snprintf(request, sizeof request,
+             "GET /name HTTP/1.1\r\n" HOST "Cookie: seat=nonsense\r\n\r\n");
+    cr_assert_neq(ask_name(fd, request), first);
+    close(fd);
+}
+
 /* -- services that share a listener -- */
 
 static void put_route(const char *service, const char *host, const char *prefix,

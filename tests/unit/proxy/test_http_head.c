@@ -377,7 +377,7 @@ static const char *rewrite_response(const char *text, enum http_framing framing,
     http_head_reset(&head);
     cr_assert_eq(http_read_response(&head, (const uint8_t *)text, strlen(text)), HTTP_DONE);
     written[http_write_response((uint8_t *)written, &head, (const uint8_t *)text, framing,
-                                persistence)] = 0;
+                                persistence, "")] = 0;
     return written;
 }
 
