@@ -128,11 +128,12 @@ static int prune_services(struct cli *cli, const struct manifests *manifests,
     json_array_foreach(services, i, service)
     {
         const char *name = member_text(service, "name"), *of = member_text(service, "deployment");
-        json_array_foreach(deployments, j,
-                           deployment) if (strcmp(member_text(deployment, "name"), of) == 0 &&
-                                           !is_declared(manifests, "services", name) &&
-                                           status == STATUS_FINE) status =
-            remove_one(cli, "services", "service", name);
+        json_array_foreach(deployments, j, deployment)
+        {
+            if (strcmp(member_text(deployment, "name"), of) == 0 && status == STATUS_FINE &&
+                !is_declared(manifests, "services", name))
+                status = remove_one(cli, "services", "service", name);
+        }
     }
     if (!services)
         status = client_status(cli);

@@ -109,9 +109,33 @@ int run_rollout_resume(struct cli *cli)
     return set_paused(cli, "resume", "resumed");
 }
 
+int run_rollout_abort(struct cli *cli)
+{
+    return finish(cli, act(cli, bare_name(cli->words[0]), "abort", NULL),
+                  "going back to what was complete");
+}
+
+int run_rollout_promote(struct cli *cli)
+{
+    return finish(cli, act(cli, bare_name(cli->words[0]), "promote", NULL), "promoted");
+}
+
+/* The paths that a revision changed: "image, env.TZ". */
+static const char *changed_paths(struct cli *cli, const json_t *revision)
+{
+    CLEANUP(text_finish) struct text paths = {0};
+    size_t i;
+    json_t *change;
+    json_array_foreach(member(revision, "changes"), i, change)
+    {
+        text_append_format(&paths, "%s%s", i ? ", " : "", member_text(change, "path"));
+    }
+    return arena_strdup(&cli->arena, text_string(&paths));
+}
+
 int run_rollout_history(struct cli *cli)
 {
-    static const char *const heads[] = {"REVISION", "AGE", "IMAGE", "DIGEST", "CAUSE"};
+    static const char *const heads[] = {"REVISION", "AGE", "IMAGE", "DIGEST", "CAUSE", "CHANGES"};
     struct table table;
     enum format format;
     size_t i;
@@ -129,7 +153,7 @@ int run_rollout_history(struct cli *cli)
         json_decref(all);
         return STATUS_FINE;
     }
-    table_init(&table, &cli->arena, heads, 5);
+    table_init(&table, &cli->arena, heads, 6);
     json_array_foreach(all, i, revision)
     {
         struct cell *row = table_row(&table);
@@ -141,6 +165,7 @@ int run_rollout_history(struct cli *cli)
         row[2].text = member_text(revision, "image");
         row[3].text = arena_format(&cli->arena, "%.19s", member_text(revision, "imageDigest"));
         row[4].text = member_text(revision, "cause");
+        row[5].text = changed_paths(cli, revision);
     }
     table_print(&table, stdout, false);
     table_finish(&table);

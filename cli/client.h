@@ -44,6 +44,8 @@ struct stream *stream_open(struct cli *cli, const char *path, const char *last_e
 /* Waits at most so long; `take` is called from here, for replies with status 200 only. */
 enum stream_state stream_step(struct stream *stream, int milliseconds);
 int stream_status(const struct stream *stream); /* HTTP's; 0: not yet */
+/* Why there was never an answer. */
+void stream_complain(const struct stream *stream);
 /* What was answered in place of a stream; for client_complain. */
 void stream_reply(const struct stream *stream, struct reply *reply);
 void stream_close(struct stream *stream);

@@ -33,6 +33,7 @@ int run_why(struct cli *cli), run_why_not(struct cli *cli);
 int run_scale(struct cli *cli), run_restart(struct cli *cli), run_delete(struct cli *cli),
     run_rollback(struct cli *cli), run_rollout_status(struct cli *cli),
     run_rollout_pause(struct cli *cli), run_rollout_resume(struct cli *cli),
+    run_rollout_abort(struct cli *cli), run_rollout_promote(struct cli *cli),
     run_rollout_history(struct cli *cli), run_wait(struct cli *cli), run_exec(struct cli *cli);
 int run_node_ls(struct cli *cli), run_node_cordon(struct cli *cli),
     run_node_uncordon(struct cli *cli), run_node_drain(struct cli *cli),

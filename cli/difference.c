@@ -70,10 +70,11 @@ static bool print_members(struct cli *cli, const char *path, const json_t *from,
         const char *inner = arena_format(&cli->arena, "%s%s%s", path, *path ? "." : "", name);
         differs |= print_value(cli, inner, value, json_object_get(to, name));
     }
-    json_object_foreach((json_t *)to, name, value) if (!json_object_get(from, name))
+    json_object_foreach((json_t *)to, name, value)
     {
         const char *inner = arena_format(&cli->arena, "%s%s%s", path, *path ? "." : "", name);
-        differs |= print_value(cli, inner, NULL, value);
+        if (!json_object_get(from, name))
+            differs |= print_value(cli, inner, NULL, value);
     }
     return differs;
 }

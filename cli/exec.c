@@ -161,8 +161,11 @@ static const char *find_container(struct cli *cli, const char *name)
         "look for the container");
     if (!all)
         return NULL;
-    json_array_foreach(all, i, container) if (!found && member_true(container, "ready")) found =
-        arena_strdup(&cli->arena, member_text(container, "id"));
+    json_array_foreach(all, i, container)
+    {
+        if (!found && member_true(container, "ready"))
+            found = arena_strdup(&cli->arena, member_text(container, "id"));
+    }
     json_decref(all);
     return found ? found : container_id(cli, name);
 }

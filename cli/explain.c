@@ -33,8 +33,12 @@ static void add_node(struct cli *cli, struct table *table, const json_t *node)
     size_t i;
     json_t *check;
     bool fits = member_true(node, "fits");
-    json_array_foreach(member(node, "checks"), i, check) if (!member_true(check, "ok"))
-        text_append_format(&refusals, "%s%s", refusals.length ? "; " : "", check_text(cli, check));
+    json_array_foreach(member(node, "checks"), i, check)
+    {
+        if (!member_true(check, "ok"))
+            text_append_format(&refusals, "%s%s", refusals.length ? "; " : "",
+                               check_text(cli, check));
+    }
     struct cell *row = table_row(table);
     row[0].text = member_text(node, "node");
     row[1] = (struct cell){fits ? "yes" : "no", fits ? PAINT_GREEN : PAINT_RED};
@@ -49,8 +53,11 @@ static size_t show_nodes(struct cli *cli, const json_t *nodes, const char *only)
     size_t i, count;
     json_t *node;
     table_init(&table, &cli->arena, heads, 3);
-    json_array_foreach(nodes, i, node) if (!only || strcmp(member_text(node, "node"), only) == 0)
-        add_node(cli, &table, node);
+    json_array_foreach(nodes, i, node)
+    {
+        if (!only || strcmp(member_text(node, "node"), only) == 0)
+            add_node(cli, &table, node);
+    }
     count = table.rows;
     if (count)
         table_print(&table, stdout, false);

@@ -53,6 +53,11 @@ void place(struct conversion *conversion, const char *ours, const char *path);
 /* "30s" */
 json_t *seconds(long long count);
 
+/* kubernetes_pod.c: spec.template.spec */
+void convert_pod(struct conversion *conversion, const char *path, json_t *value);
+/* kubernetes_probe.c: into "livenessProbe" or another of ours */
+void convert_probe(struct conversion *conversion, const char *ours, const char *path,
+                   json_t *value);
 /* kubernetes_container.c: spec.template.spec.containers[0] */
 void convert_container(struct conversion *conversion, const char *path, json_t *value);
 /* runAsUser and runAsGroup of a security context, the container's over the pod's. */

@@ -12,8 +12,11 @@ static bool selects(const json_t *selector, const json_t *labels)
 {
     const char *key;
     json_t *wanted;
-    json_object_foreach((json_t *)selector, key,
-                        wanted) if (!json_equal(json_object_get(labels, key), wanted)) return false;
+    json_object_foreach((json_t *)selector, key, wanted)
+    {
+        if (!json_equal(json_object_get(labels, key), wanted))
+            return false;
+    }
     return json_object_size(selector) > 0;
 }
 

@@ -97,7 +97,8 @@ static int follow(struct cli *cli, const char *path, struct tail *tail, const ch
         status = client_complain(cli, &reply, path, what);
         reply_finish(&reply);
     } else if (!answered) {
-        status = STATUS_FAILED;
+        stream_complain(stream);
+        status = client_status(cli);
     }
     stream_close(stream);
     text_finish(&tail->line);

@@ -288,8 +288,10 @@ void show_failures(struct cli *cli, const char *deployment)
     json_t *all = client_list(
         cli, arena_format(&cli->arena, "/containers?deployment=%s", client_escape(cli, deployment)),
         "list the containers");
-    json_array_foreach(all, i, container) if (shown < FAILED_SHOWN && has_failed(container))
+    json_array_foreach(all, i, container)
     {
+        if (shown == FAILED_SHOWN || !has_failed(container))
+            continue;
         show_failure(container);
         shown++;
     }

@@ -115,9 +115,12 @@ static const char *counts_of(struct cli *cli, const json_t *counts)
     CLEANUP(text_finish) struct text text = {0};
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)counts, key, value) if (json_integer_value(value))
-        text_append_format(&text, "%s%lld %s", text.length ? ", " : "",
-                           (long long)json_integer_value(value), key);
+    json_object_foreach((json_t *)counts, key, value)
+    {
+        if (json_integer_value(value))
+            text_append_format(&text, "%s%lld %s", text.length ? ", " : "",
+                               (long long)json_integer_value(value), key);
+    }
     return text.length ? arena_strdup(&cli->arena, text_string(&text)) : "none";
 }
 

@@ -61,9 +61,12 @@ enum stream_state stream_step(struct stream *stream, int milliseconds)
         return STREAM_OPEN;
     if (stream->code == CURLE_OK)
         return STREAM_ENDED;
-    if (!stream_status(stream)) /* never answered */
-        client_complain_transport(stream->cli, stream->code);
     return STREAM_BROKEN;
+}
+
+void stream_complain(const struct stream *stream)
+{
+    client_complain_transport(stream->cli, stream->code);
 }
 
 int stream_status(const struct stream *stream)

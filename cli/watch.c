@@ -116,6 +116,12 @@ static int refused(struct cli *cli, const struct watch *watch, const struct stre
     return status;
 }
 
+static int never_reached(struct cli *cli, const struct stream *stream)
+{
+    stream_complain(stream);
+    return client_status(cli);
+}
+
 /* A server that restarts comes back within seconds; the watch goes on from where it was. */
 static bool wait_to_try_again(struct cli *cli, struct run *run, long long lost_since)
 {
@@ -149,9 +155,11 @@ int watch_run(struct cli *cli, const struct watch *watch)
         else if (!run.done && answered && answered != 200 && answered != 503)
             status = refused(cli, watch, stream);
         else if (!run.done && state != STREAM_OPEN && !answered && !*run.last_id)
-            status = STATUS_FAILED; /* never reached: said by the stream */
+            status = never_reached(cli, stream);
         stream_close(stream);
         sse_finish(&run.sse);
+        if (answered == 200 && !run.done && status == STATUS_FINE)
+            remark("the connection to %s was lost; trying again", client_url(cli));
         lost_since = answered == 200 || !lost_since ? now_ms() : lost_since;
         if (!run.done && status == STATUS_FINE && !wait_to_try_again(cli, &run, lost_since))
             status = STATUS_FAILED;

@@ -62,6 +62,15 @@ def test_rollback_and_history(api, ctl, name):
     assert api.get(f"/deployments/{name}").ok()["image"] == "app/web:2"
 
 
+def test_abort_puts_back_what_was_complete(api, ctl, name):
+    deploy(api, name)
+    api.patch(f"/deployments/{name}", {"resources": {"memory": "900Gi"}}).check(200)
+    assert ctl.ok("rollout", "abort", name) == f"deployment/{name} going back to what was complete\n"
+    assert api.get(f"/deployments/{name}").ok()["resources"]["memory"] == "0"
+    rows = ctl.ok("rollout", "history", name).splitlines()
+    assert "CHANGES" in rows[0] and "resources.memory" in rows[2]
+
+
 def test_restart_replaces_every_container(api, ctl, name):
     deploy(api, name, replicas=2)
     before = {container["id"] for container in containers(api, name)}

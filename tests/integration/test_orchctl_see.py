@@ -205,6 +205,8 @@ def test_a_watch_goes_on_over_a_restart_of_the_server(sqlite, tmp_path, name):
     wait_complete(sqlite.api, name)
     sqlite.api.post(f"/deployments/{name}/scale", {"replicas": 3}).check(200)
     terminal.expect("3/3", within=30)
+    assert terminal.seen.count("was lost; trying again") == 1
+    assert "cannot reach" not in terminal.seen
     terminal.kill()
 
 

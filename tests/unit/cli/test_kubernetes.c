@@ -183,6 +183,20 @@ Test(kubernetes, an_image_without_a_tag_is_the_latest_and_pulled_always)
     expect("imagePull", "\"always\"");
 }
 
+Test(kubernetes, strategies_keep_their_meaning)
+{
+    convert(HEAD "  strategy: {type: Recreate}\n" TEMPLATE CONTAINER, false);
+    expect_fine();
+    expect("rollout.strategy", "\"recreate\"");
+    end();
+    convert(HEAD
+            "  strategy: {rollingUpdate: {maxSurge: 2, maxUnavailable: 0}}\n" TEMPLATE CONTAINER,
+            false);
+    expect_fine();
+    expect("rollout.maxSurge", "2");
+    expect("rollout.maxUnavailable", "0");
+}
+
 Test(kubernetes, node_selectors_become_constraints)
 {
     convert(HEAD TEMPLATE "      nodeSelector: {kubernetes.io/os: linux, disk: ssd}\n" CONTAINER,
