@@ -84,12 +84,20 @@ static void trim_history(struct deployment_manager *manager, struct txn *txn,
 
 void deployment_new_revision(struct deployment_manager *manager, struct txn *txn,
                              struct deployment *edited, const struct revision *same,
-                             const char *cause)
+                             const struct rollout_end *end, const char *cause)
 {
+    static const struct rollout_end replaced = {OUTCOME_REPLACED, "", "another took its place"};
     char hash[65];
     revision_hash(&edited->template, hash);
+    if (edited->revision && deployment_is_rolling(edited))
+        rollout_end(manager, txn, edited, end ? end : &replaced);
+    edited->promoted = edited->paused_after = same != NULL; /* going back waits for nothing */
     edited->revision = ++edited->last_revision;
     edited->content = same && same->content ? same->content : edited->revision;
+    if (edited->rollout.strategy != STRATEGY_BLUE_GREEN || !edited->complete_revision)
+        edited->hidden = 0;
+    else if (!same)
+        edited->hidden = edited->revision;
     edited->revision_since_ms = loop_wall_ms(manager->loop);
     struct revision revision = {.record.created_at_ms = edited->revision_since_ms,
                                 .deployment = edited->name,
@@ -107,10 +115,10 @@ void deployment_new_revision(struct deployment_manager *manager, struct txn *txn
 
 void deployment_put_back(struct deployment_manager *manager, struct txn *txn,
                          struct deployment *edited, const struct revision *target,
-                         const char *cause)
+                         const struct rollout_end *end, const char *cause)
 {
     edited->template = target->template;
-    deployment_new_revision(manager, txn, edited, target, cause);
+    deployment_new_revision(manager, txn, edited, target, end, cause);
 }
 
 static void put(struct deployment_manager *manager, struct txn *txn, struct deployment *edited)
@@ -140,10 +148,10 @@ static void create(struct deployment_manager *manager, const struct deployment *
     edited.record.uid = uid;
     edited.record.version = 0;
     edited.record.created_at_ms = loop_wall_ms(manager->loop);
-    edited.revision = edited.last_revision = edited.complete_revision = 0;
+    edited.revision = edited.last_revision = edited.complete_revision = edited.hidden = 0;
     edited.deleting = edited.paused = false;
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_new_revision(manager, txn, &edited, NULL, "created");
+    deployment_new_revision(manager, txn, &edited, NULL, NULL, "created");
     put(manager, txn, &edited);
     note(txn, "Created", "create", edited.name, "declared");
     submit(manager, txn, edited.name, true, done, argument);
@@ -160,6 +168,8 @@ static struct deployment merge(const struct deployment *existing, const struct d
     edited.replicas = replicas_given ? wanted->replicas : existing->replicas;
     edited.template = wanted->template;
     edited.rollout = wanted->rollout;
+    if (wanted->rollout.strategy != STRATEGY_BLUE_GREEN)
+        edited.hidden = 0;
     edited.placement = wanted->placement;
     edited.revision_history = wanted->revision_history;
     return edited;
@@ -175,7 +185,7 @@ static void replace(struct deployment_manager *manager, const struct deployment 
         revision_hash(&existing->template, before);
         revision_hash(&edited->template, after);
         if (strcmp(before, after) != 0) {
-            deployment_new_revision(manager, txn, edited, NULL, "updated");
+            deployment_new_revision(manager, txn, edited, NULL, NULL, "updated");
             snprintf(message, sizeof message, "changed: revision %lld begins to roll out",
                      (long long)edited->revision);
         } else if (existing->replicas != edited->replicas) {
@@ -271,7 +281,7 @@ bool deployment_manager_restart(struct deployment_manager *manager, const char *
         return false;
     struct deployment edited = deployment_edit(existing);
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_new_revision(manager, txn, &edited, NULL, "restart");
+    deployment_new_revision(manager, txn, &edited, NULL, NULL, "restart");
     put(manager, txn, &edited);
     note(txn, "Restarted", "restart", name, "every replica is replaced");
     submit(manager, txn, name, false, done, argument);
@@ -320,7 +330,7 @@ bool deployment_manager_rollback(struct deployment_manager *manager, const char 
     struct deployment edited = deployment_edit(existing);
     snprintf(cause, sizeof cause, "rollback to %lld", (long long)target->number);
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_put_back(manager, txn, &edited, target, cause);
+    deployment_put_back(manager, txn, &edited, target, NULL, cause);
     put(manager, txn, &edited);
     note(txn, "RolledBack", "rollback", name, cause);
     submit(manager, txn, name, false, done, argument);
@@ -363,9 +373,34 @@ bool deployment_manager_abort(struct deployment_manager *manager, const char *na
     snprintf(cause, sizeof cause, "abort of %lld, back to %lld", (long long)existing->revision,
              (long long)last->number);
     struct txn *txn = txn_begin(manager->state, request->origin);
-    deployment_put_back(manager, txn, &edited, last, cause);
+    const struct rollout_end end = {OUTCOME_ABORTED, "", "it was aborted by request"};
+    deployment_put_back(manager, txn, &edited, last, &end, cause);
     put(manager, txn, &edited);
     note(txn, "RolloutAborted", "abort", name, cause);
+    submit(manager, txn, name, false, done, argument);
+    return true;
+}
+
+bool deployment_manager_promote(struct deployment_manager *manager, const char *name,
+                                const struct write_request *request, write_done *done,
+                                void *argument, struct error *error)
+{
+    const struct deployment *existing = find_for_change(manager, name, request, error);
+    if (!existing)
+        return false;
+    if (!strategy_awaits_promotion(existing))
+        return error_set(error, ERROR_INVALID_STATE,
+                         "deployment \"%s\" has no canary or blue-green rollout that waits for its "
+                         "promotion",
+                         name);
+    struct deployment edited = deployment_edit(existing);
+    edited.promoted = true;
+    edited.hidden = 0;
+    edited.record.version++;
+    edited.record.updated_at_ms = loop_wall_ms(manager->loop);
+    struct txn *txn = txn_begin(manager->state, request->origin);
+    txn_put(txn, record_create(&deployment_kind, &edited));
+    note(txn, "Promoted", "promote", name, "its rollout goes on to all replicas");
     submit(manager, txn, name, false, done, argument);
     return true;
 }

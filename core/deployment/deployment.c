@@ -4,7 +4,8 @@
 #include <string.h>
 
 static const char *const mode_words[] = {"replicated", "global", NULL};
-static const char *const strategy_words[] = {"rolling", "recreate", NULL};
+const char *const strategy_words[] = {"rolling", "recreate", "canary", "blue-green", NULL};
+const char *const outcome_words[] = {"completed", "rolled-back", "aborted", "replaced", NULL};
 static const char *const op_words[] = {"in", "notIn", "exists", "notExists", "gt", "lt", NULL};
 static const char *const phase_words[] = {"deleting", "paused",      "rolling-back",
                                           "complete", "rolled-back", "degraded",
@@ -87,6 +88,53 @@ const struct type placement_type = {.name = "Placement",
                                     TYPE_FIELDS(placement_fields),
                                     .doc = "Where replicas may run."};
 
+static bool check_percent(const void *value, char *message, size_t bytes)
+{
+    const struct amount *amount = value;
+    if (amount->percent && amount->value <= 100)
+        return true;
+    snprintf(message, bytes, "must be a percentage of at most 100%%, as in \"10%%\"");
+    return false;
+}
+
+static const struct field canary_fields[] = {
+    {.name = "replicas",
+     .kind = FIELD_AMOUNT,
+     .offset = offsetof(struct canary, replicas),
+     .initial = "1",
+     .doc = "So many are replaced before the gate; percentages round up, at least 1."},
+    {.name = "traffic",
+     .kind = FIELD_AMOUNT,
+     .offset = offsetof(struct canary, traffic),
+     .initial = "\"0%\"",
+     .check = check_percent,
+     .doc = "Share of new connections that they get, by weights; 0%: as their number gives."},
+};
+static const struct type canary_type = {.name = "Canary",
+                                        .size = sizeof(struct canary),
+                                        TYPE_FIELDS(canary_fields),
+                                        .doc = "The first step of the strategy canary."};
+
+static const struct field promotion_fields[] = {
+    {.name = "auto",
+     .kind = FIELD_BOOL,
+     .offset = offsetof(struct promotion, automatic),
+     .initial = "true",
+     .doc = "Goes on by itself; else it waits for POST /promote."},
+    {.name = "after",
+     .kind = FIELD_DURATION,
+     .offset = offsetof(struct promotion, after_ns),
+     .min = 0,
+     .max = INT64_C(604800000000000),
+     .initial = "\"1m\"",
+     .doc = "So long must the new ones have been available."},
+};
+static const struct type promotion_type = {.name = "Promotion",
+                                           .size = sizeof(struct promotion),
+                                           TYPE_FIELDS(promotion_fields),
+                                           .doc =
+                                               "The gate of the strategies canary and blue-green."};
+
 static bool check_rollout(const void *value, char *message, size_t bytes)
 {
     const struct rollout *rollout = value;
@@ -139,6 +187,27 @@ static const struct field rollout_fields[] = {
      .offset = AT(auto_rollback),
      .initial = "true",
      .doc = "Put the last complete template back when a rollout fails."},
+    {.name = "maxErrorRate",
+     .kind = FIELD_AMOUNT,
+     .offset = AT(max_error_rate),
+     .initial = "\"10%\"",
+     .check = check_percent,
+     .doc = "Rolled back when proxies see a share of failures above the old replicas' by more."},
+    {.name = "pauseAfter",
+     .kind = FIELD_AMOUNT,
+     .offset = AT(pause_after),
+     .initial = "0",
+     .doc = "Pauses once so many of the new ones are available; 0: never."},
+    {.name = "canary",
+     .kind = FIELD_OBJECT,
+     .offset = AT(canary),
+     .object = &canary_type,
+     .doc = "For the strategy canary."},
+    {.name = "promotion",
+     .kind = FIELD_OBJECT,
+     .offset = AT(promotion),
+     .object = &promotion_type,
+     .doc = "For the strategies canary and blue-green."},
     {.name = "before", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "steps", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
 };
@@ -237,6 +306,9 @@ static const struct field deployment_fields[] = {
     INTERNAL("lastRevision", FIELD_INT, last_revision),
     INTERNAL("completeRevision", FIELD_INT, complete_revision),
     INTERNAL("content", FIELD_INT, content),
+    INTERNAL("hidden", FIELD_INT, hidden),
+    INTERNAL("promoted", FIELD_BOOL, promoted),
+    INTERNAL("pausedAfter", FIELD_BOOL, paused_after),
     INTERNAL("deleting", FIELD_BOOL, deleting),
     INTERNAL("paused", FIELD_BOOL, paused),
     INTERNAL("rolledBackInForce", FIELD_BOOL, rolled_back_in_force),
@@ -305,6 +377,37 @@ const struct type deployment_status_type = {.name = "DeploymentStatus",
                                             TYPE_FIELDS(status_fields),
                                             .doc = "Computed; reason and message come beside it."};
 
+#define AT(member) offsetof(struct receipt, member)
+#define NUMBER(word, member)                                                                       \
+    {                                                                                              \
+        .name = (word), .kind = FIELD_INT, .offset = AT(member)                                    \
+    }
+#define FIGURE(word, member)                                                                       \
+    {                                                                                              \
+        .name = (word), .kind = FIELD_INT, .flags = FIELD_NULLABLE, .offset = AT(member)           \
+    }
+static const struct field receipt_fields[] = {
+    NUMBER("from", from),
+    {.name = "strategy", .kind = FIELD_ENUM, .offset = AT(strategy), .words = strategy_words},
+    {.name = "outcome", .kind = FIELD_ENUM, .offset = AT(outcome), .words = outcome_words},
+    {.name = "reason", .kind = FIELD_STRING, .offset = AT(reason)},
+    {.name = "message", .kind = FIELD_STRING, .offset = AT(message)},
+    {.name = "startedAt", .kind = FIELD_TIME, .offset = AT(started_at_ms)},
+    {.name = "endedAt", .kind = FIELD_TIME, .offset = AT(ended_at_ms)},
+    NUMBER("restarts", restarts),
+    FIGURE("oldServed", old_served),
+    FIGURE("oldFailed", old_failed),
+    FIGURE("newServed", new_served),
+    FIGURE("newFailed", new_failed),
+};
+#undef AT
+#undef NUMBER
+#undef FIGURE
+static const struct type receipt_type = {.name = "Receipt",
+                                         .size = sizeof(struct receipt),
+                                         TYPE_FIELDS(receipt_fields),
+                                         .doc = "How a rollout ended."};
+
 #define AT(member) offsetof(struct revision, member)
 static const struct field revision_fields[] = {
     {.name = "revision", .kind = FIELD_INT, .offset = AT(number), .doc = "1, 2, 3, never reused."},
@@ -333,6 +436,11 @@ static const struct field revision_fields[] = {
      .offset = AT(image_digest),
      .doc = "What the image was resolved to."},
     {.name = "content", .kind = FIELD_INT, .flags = FIELD_INTERNAL, .offset = AT(content)},
+    {.name = "receipt",
+     .kind = FIELD_POINTER,
+     .flags = FIELD_INTERNAL | FIELD_NULLABLE,
+     .offset = AT(receipt),
+     .object = &receipt_type},
     {.name = "cause", .kind = FIELD_STRING, .offset = AT(cause), .doc = "Why it was made."},
     {.name = "seq", .kind = FIELD_INT, .flags = FIELD_READ_ONLY, .offset = AT(record.seq)},
     {.name = "createdAt",

@@ -71,9 +71,11 @@ struct track {
     int64_t seen_revision, seen_desired;
     int64_t settled_desired; /* how many were available when it was last complete */
     bool deadline_passed;
-    uint64_t seq;            /* of the latest change to anything counted */
-    uint64_t cause_event;    /* what its controller acts upon; 0: what it sees itself */
-    struct loop_timer timer; /* minReady, deadline, drain deadline: look again */
+    uint64_t gate_since_ns;             /* its step's replicas are available; 0: not yet */
+    struct service_requests old_before; /* of other revisions, when this one began */
+    uint64_t seq;                       /* of the latest change to anything counted */
+    uint64_t cause_event;               /* what its controller acts upon; 0: what it sees itself */
+    struct loop_timer timer;            /* minReady, deadline, drain deadline: look again */
 };
 /* Time alone will change something then. */
 static inline void track_expect(struct track *track, uint64_t at_ns)
@@ -163,6 +165,9 @@ uint8_t census_phase(const struct census *census, const struct track *track);
 /* strategy.c */
 struct bounds strategy_bounds(struct deployment_manager *manager, const struct track *track,
                               const struct census *census);
+/* So many of what is in force are made before it waits: for its promotion, or for a resume. */
+int64_t strategy_step(const struct census *census);
+bool strategy_awaits_promotion(const struct deployment *deployment);
 /* A pass found no room because of host ports. The one that an old replica holds; 0: none does. */
 int64_t strategy_port_of_old(struct deployment_manager *manager,
                              const struct deployment *deployment);
@@ -206,15 +211,28 @@ void deployment_placings_finish(struct deployment_manager *manager);
 void deployment_submit(struct deployment_manager *manager, struct track *track, struct txn *txn);
 const struct deployment *deployment_head(struct deployment_manager *manager, const char *name);
 struct deployment deployment_edit(const struct deployment *deployment);
+/* Of the rollout under way, where there is one; NULL: the next one replaces it. */
+struct rollout_end {
+    uint8_t outcome; /* enum rollout_outcome */
+    const char *reason, *message;
+};
+/* Puts the receipt of the rollout of `deployment`'s revision. */
+void rollout_end(struct deployment_manager *manager, struct txn *txn,
+                 const struct deployment *deployment, const struct rollout_end *end);
+/* Takes the step that is due: pauses, or promotes itself. */
+bool rollout_step(struct deployment_manager *manager, struct track *track, struct txn *txn,
+                  const struct census *census);
+struct service_requests rollout_old_requests(struct deployment_manager *manager,
+                                             const struct deployment *deployment);
 /* Puts a new revision of `template` and its number into `edited`. `same`: an earlier one of that
  * content, whose image stays pinned and whose containers stay; NULL: none. */
 void deployment_new_revision(struct deployment_manager *manager, struct txn *txn,
                              struct deployment *edited, const struct revision *same,
-                             const char *cause);
+                             const struct rollout_end *end, const char *cause);
 /* The same with the content of `target`. */
 void deployment_put_back(struct deployment_manager *manager, struct txn *txn,
                          struct deployment *edited, const struct revision *target,
-                         const char *cause);
+                         const struct rollout_end *end, const char *cause);
 /* For `count` more of what is in force; borrows from the record. */
 struct schedule_ask deployment_ask(const struct deployment *deployment, uint32_t count);
 /* May it run on that node, by everything but room? */

@@ -57,6 +57,10 @@ bool deployment_manager_rollback(struct deployment_manager *manager, const char 
 bool deployment_manager_abort(struct deployment_manager *manager, const char *name,
                               const struct write_request *request, write_done *done, void *argument,
                               struct error *error);
+/* A canary, or a blue-green rollout, goes on to all. */
+bool deployment_manager_promote(struct deployment_manager *manager, const char *name,
+                                const struct write_request *request, write_done *done,
+                                void *argument, struct error *error);
 bool deployment_manager_delete(struct deployment_manager *manager, const char *name,
                                const struct write_request *request, write_done *done,
                                void *argument, struct error *error);

@@ -312,7 +312,8 @@ static void act(struct deployment_manager *manager, struct track *track, struct 
     if (deployment->deleting) {
         census_gather(manager, census, arena);
         delete_all(manager, txn, census);
-    } else if (!rollout_roll_back(manager, track, txn, census)) {
+    } else if (!rollout_roll_back(manager, track, txn, census) &&
+               !rollout_step(manager, track, txn, census)) {
         rollout_note_complete(manager, txn, census);
         if (census->counts.failed || census->counts.orphans)
             stop_leftovers(manager, txn, census);

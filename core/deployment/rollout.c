@@ -20,9 +20,13 @@ void rollout_follow(struct deployment_manager *manager, struct track *track,
     if (track->seen_revision != deployment->revision) {
         track->stop_first = false;
         images_forget(track);
+        track->gate_since_ns = 0;
+        track->old_before = rollout_old_requests(manager, deployment);
     }
     track->seen_revision = deployment->revision;
     track->seen_desired = census->desired;
+    if (track->gate_since_ns) /* it waits for others */
+        track->progressed_ns = loop_now_ns(manager->loop);
     bool waiting = census->counts.updated_available < census->desired ||
                    census->counts.current != census->counts.updated;
     if (!waiting) {
@@ -46,6 +50,8 @@ void rollout_note_complete(struct deployment_manager *manager, struct txn *txn,
         return;
     struct deployment edited = deployment_edit(deployment);
     edited.complete_revision = deployment->revision;
+    edited.hidden = 0;
+    rollout_end(manager, txn, deployment, &(struct rollout_end){OUTCOME_COMPLETED, "", ""});
     txn_put(txn, record_create(&deployment_kind, &edited));
     snprintf(object, sizeof object, "deployments/%s", deployment->name);
     txn_event(txn, EVENT_NORMAL, "RolloutComplete", object,
@@ -88,6 +94,29 @@ static bool replicas_fail(struct deployment_manager *manager, const struct track
     return true;
 }
 
+/* More of what the new ones got failed than of what the old ones got, by the margin. */
+static bool requests_fail(struct deployment_manager *manager, const struct track *track,
+                          const struct census *census, struct verdict *out)
+{
+    enum { JUDGED_FROM = 20 };
+    const struct deployment *deployment = census->deployment;
+    struct service_requests new =
+        service_manager_requests(manager->config.services, deployment->name, deployment->revision);
+    struct service_requests old = rollout_old_requests(manager, deployment);
+    old.served -= track->old_before.served;
+    old.failed -= track->old_before.failed;
+    int64_t all = new.served + new.failed, old_all = old.served + old.failed;
+    int64_t rate = all ? new.failed * 1000 / all : 0;
+    int64_t old_rate = old_all > 0 ? old.failed * 1000 / old_all : 0;
+    if (all < JUDGED_FROM || rate <= old_rate + deployment->rollout.max_error_rate.value * 10)
+        return false;
+    out->reason = "ErrorRate";
+    snprintf(out->message, sizeof out->message,
+             "%lld of %lld requests to new replicas failed, %lld of %lld to old ones",
+             (long long)new.failed, (long long)all, (long long)old.failed, (long long)old_all);
+    return true;
+}
+
 static bool has_failed(struct deployment_manager *manager, const struct track *track,
                        const struct census *census, struct verdict *out)
 {
@@ -96,7 +125,7 @@ static bool has_failed(struct deployment_manager *manager, const struct track *t
         snprintf(out->message, sizeof out->message, "%s", track->refusal);
         return true;
     }
-    if (replicas_fail(manager, track, census, out))
+    if (replicas_fail(manager, track, census, out) || requests_fail(manager, track, census, out))
         return true;
     out->reason = census->waiting_reason[0] ? census->waiting_reason : "ProgressDeadlineExceeded";
     snprintf(out->message, sizeof out->message, "it made no progress within progressDeadline");
@@ -136,10 +165,128 @@ bool rollout_roll_back(struct deployment_manager *manager, struct track *track, 
     edited.record.version++;
     edited.record.updated_at_ms = loop_wall_ms(manager->loop);
     snprintf(cause, sizeof cause, "automatic rollback to %lld", (long long)last->number);
-    deployment_put_back(manager, txn, &edited, last, cause);
+    const struct rollout_end end = {OUTCOME_ROLLED_BACK, verdict.reason, verdict.message};
+    deployment_put_back(manager, txn, &edited, last, &end, cause);
     txn_put(txn, record_create(&deployment_kind, &edited));
     snprintf(object, sizeof object, "deployments/%s", deployment->name);
     FAILPOINT(rollback_before);
     txn_event(txn, EVENT_WARNING, "RolledBack", object, "%s", message);
+    return true;
+}
+
+/* -- receipts -- */
+
+struct service_requests rollout_old_requests(struct deployment_manager *manager,
+                                             const struct deployment *deployment)
+{
+    struct service_requests sum = {0};
+    const struct revision *revision = NULL;
+    while ((revision = deployment_manager_next_revision(manager, deployment,
+                                                        revision ? revision->number : 0))) {
+        struct service_requests of = {0};
+        if (revision->number != deployment->revision)
+            of = service_manager_requests(manager->config.services, deployment->name,
+                                          revision->number);
+        sum.served += of.served;
+        sum.failed += of.failed;
+    }
+    return sum;
+}
+
+static void fill_figures(struct deployment_manager *manager, const struct deployment *deployment,
+                         struct receipt *receipt)
+{
+    const struct track *track = deployment_track(manager, deployment->name);
+    receipt->old_served = receipt->old_failed = NUMBER_NULL;
+    receipt->new_served = receipt->new_failed = NUMBER_NULL;
+    if (!track)
+        return;
+    receipt->restarts = track->counts.restarts;
+    if (!service_manager_has_service(manager->config.services, deployment->name))
+        return;
+    struct service_requests new =
+        service_manager_requests(manager->config.services, deployment->name, deployment->revision);
+    struct service_requests old = rollout_old_requests(manager, deployment);
+    receipt->new_served = new.served;
+    receipt->new_failed = new.failed;
+    /* Of a revision that was trimmed meanwhile nothing is known any more. */
+    receipt->old_served =
+        old.served > track->old_before.served ? old.served - track->old_before.served : 0;
+    receipt->old_failed =
+        old.failed > track->old_before.failed ? old.failed - track->old_before.failed : 0;
+}
+
+void rollout_end(struct deployment_manager *manager, struct txn *txn,
+                 const struct deployment *deployment, const struct rollout_end *end)
+{
+    struct revision probe = {.record.kind = &revision_kind,
+                             .deployment = deployment->name,
+                             .number = deployment->revision};
+    const struct revision *revision =
+        (const struct revision *)state_find(manager->state, STATE_HEAD, &probe.record);
+    if (!revision || revision->receipt)
+        return;
+    struct receipt receipt = {.from = deployment->complete_revision,
+                              .strategy = deployment->rollout.strategy,
+                              .outcome = end->outcome,
+                              .reason = end->reason,
+                              .message = end->message,
+                              .started_at_ms = revision->record.created_at_ms,
+                              .ended_at_ms = loop_wall_ms(manager->loop)};
+    fill_figures(manager, deployment, &receipt);
+    struct revision edited;
+    record_copy_fields(&revision->record, &edited, sizeof edited);
+    edited.receipt = &receipt;
+    txn_put(txn, record_create(&revision_kind, &edited));
+}
+
+/* -- steps -- */
+
+static void put_step(struct deployment_manager *manager, struct txn *txn, struct deployment *edited,
+                     const char *reason, const char *message)
+{
+    char object[96];
+    edited->record.version++;
+    edited->record.updated_at_ms = loop_wall_ms(manager->loop);
+    txn_put(txn, record_create(&deployment_kind, edited));
+    snprintf(object, sizeof object, "deployments/%s", edited->name);
+    txn_event(txn, EVENT_NORMAL, reason, object, "revision %lld: %s", (long long)edited->revision,
+              message);
+}
+
+bool rollout_step(struct deployment_manager *manager, struct track *track, struct txn *txn,
+                  const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    uint64_t now = loop_now_ns(manager->loop);
+    bool awaits = strategy_awaits_promotion(deployment);
+    bool gated = awaits || strategy_step(census) < census->desired;
+    bool settled = deployment->hidden || census->counts.current <= census->desired;
+    bool there = settled && !census->counts.unproven &&
+                 census->counts.updated_available >= strategy_step(census);
+    if (!deployment_is_rolling(deployment) || deployment->paused || !gated || !there) {
+        track->gate_since_ns = 0;
+        return false;
+    }
+    if (!track->gate_since_ns)
+        track->gate_since_ns = now;
+    if (deployment_head(manager, deployment->name) != deployment)
+        return false;
+    struct deployment edited = deployment_edit(deployment);
+    if (!deployment->paused_after && deployment->rollout.pause_after.value) {
+        edited.paused = edited.paused_after = true;
+        put_step(manager, txn, &edited, "PausedAfter", "paused as pauseAfter says; resume goes on");
+        return true;
+    }
+    uint64_t due_ns = track->gate_since_ns + deployment->rollout.promotion.after_ns;
+    if (!awaits || !deployment->rollout.promotion.automatic)
+        return false;
+    if (now < due_ns) {
+        track_wake(track, due_ns);
+        return false;
+    }
+    edited.promoted = true;
+    edited.hidden = 0;
+    put_step(manager, txn, &edited, "Promoted", "its step held; it goes on to all replicas");
     return true;
 }

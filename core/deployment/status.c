@@ -155,7 +155,14 @@ static void set_words(const struct census *census, const struct track *track,
                  (long long)census->counts.stopping);
         return;
     }
-    if (track->unplaced && track->waits_for_port) {
+    if (track->gate_since_ns && strategy_awaits_promotion(census->deployment)) {
+        snprintf(out->reason, sizeof out->reason, "AwaitingPromotion");
+        snprintf(out->message, sizeof out->message,
+                 census->deployment->rollout.promotion.automatic
+                     ? "%lld new replicas are available and watched; then it goes on by itself"
+                     : "%lld new replicas are available; POST /promote goes on, /abort goes back",
+                 (long long)census->counts.updated_available);
+    } else if (track->unplaced && track->waits_for_port) {
         snprintf(out->reason, sizeof out->reason, "%s", track->stop_first ? "StopFirst" : "");
         snprintf(out->message, sizeof out->message,
                  "the next replica waits for the host port of one that is stopping");

@@ -1,4 +1,5 @@
-/* What a rollout may do now, by its strategy. */
+/* What a rollout may do now, by its strategy. Whatever it is, a step is a number of new replicas:
+ * no more are made, and as many old ones stay as make up for the rest, until the next step. */
 #include "deployment/impl.h"
 
 #include <string.h>
@@ -47,6 +48,34 @@ static bool all_are_gone(struct deployment_manager *manager, const struct census
     return true;
 }
 
+static bool is_hidden(const struct deployment *deployment)
+{
+    return deployment->hidden && deployment->hidden == deployment->revision;
+}
+
+bool strategy_awaits_promotion(const struct deployment *deployment)
+{
+    if (!deployment->complete_revision || !deployment_is_rolling(deployment))
+        return false;
+    return is_hidden(deployment) ||
+           (deployment->rollout.strategy == STRATEGY_CANARY && !deployment->promoted);
+}
+
+int64_t strategy_step(const struct census *census)
+{
+    const struct deployment *deployment = census->deployment;
+    const struct rollout *rollout = &deployment->rollout;
+    int64_t step = census->desired;
+    if (!deployment->complete_revision)
+        return step;
+    if (rollout->strategy == STRATEGY_CANARY && !deployment->promoted)
+        step = at_least(1, amount_of(rollout->canary.replicas, census->desired, true));
+    if (rollout->pause_after.value && !deployment->paused_after &&
+        amount_of(rollout->pause_after, census->desired, true) < step)
+        step = at_least(1, amount_of(rollout->pause_after, census->desired, true));
+    return step < census->desired ? step : census->desired;
+}
+
 struct bounds strategy_bounds(struct deployment_manager *manager, const struct track *track,
                               const struct census *census)
 {
@@ -63,7 +92,15 @@ struct bounds strategy_bounds(struct deployment_manager *manager, const struct t
         bounds.draining = INT64_MAX;
         bounds.may_make = all_are_gone(manager, census);
         break;
+    case STRATEGY_BLUE_GREEN:
+        bounds.surge = track->stop_first ? 0 : census->desired;
+        bounds.draining = INT64_MAX;
+        break;
+    case STRATEGY_CANARY:
+        break;
     }
+    bounds.updated = strategy_step(census);
+    bounds.outdated = is_hidden(deployment) ? census->desired : census->desired - bounds.updated;
     return bounds;
 }
 

@@ -35,6 +35,17 @@ int64_t service_target_port(struct service_manager *manager, const struct servic
     return port ? port->number : 0;
 }
 
+static const struct deployment *deployment_of(struct service_manager *manager, const char *name)
+{
+    struct deployment probe = {.record.kind = &deployment_kind, .name = name};
+    return (const struct deployment *)state_find(manager->state, STATE_COMMITTED, &probe.record);
+}
+
+bool service_manager_has_service(struct service_manager *manager, const char *deployment)
+{
+    return service_of(manager, deployment, NULL) != NULL;
+}
+
 bool service_serves(struct service_manager *manager, const struct service *service,
                     const struct container *container, enum endpoint_state *state, int64_t *port)
 {
@@ -44,6 +55,9 @@ bool service_serves(struct service_manager *manager, const struct service *servi
     if (!status.address[0] || (!stopping && status.state != CONTAINER_RUNNING) ||
         (stopping && status.drained))
         return false;
+    const struct deployment *deployment = deployment_of(manager, service->deployment);
+    if (deployment && deployment->hidden && deployment->hidden == container->revision)
+        return false; /* not before its promotion */
     *port = service_target_port(manager, service, container);
     *state = stopping ? ENDPOINT_DRAINING : status.ready ? ENDPOINT_ACTIVE : ENDPOINT_DOWN;
     return *port != 0;
@@ -57,6 +71,31 @@ static size_t count_containers(struct service_manager *manager, const struct ser
                 container_manager_next(manager->config.containers, service->deployment, container)))
         count++;
     return count;
+}
+
+/* A canary's share: all of its endpoints together get so much of what all get. */
+static void weigh_canary(struct service_manager *manager, const struct service *service,
+                         struct published_endpoint *endpoints, uint32_t count)
+{
+    enum { WEIGHT_MAX = 1000 };
+    const struct deployment *deployment = deployment_of(manager, service->deployment);
+    int64_t share = deployment ? deployment->rollout.canary.traffic.value : 0, of[2] = {0};
+    if (!share || share == 100 || deployment->rollout.strategy != STRATEGY_CANARY ||
+        deployment->promoted || !deployment->complete_revision ||
+        !deployment_is_rolling(deployment))
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        of[deployment_wants(deployment, container_manager_find(manager->config.containers,
+                                                               endpoints[i].container))] +=
+            endpoints[i].state == ENDPOINT_ACTIVE;
+    int64_t each_new = share * of[0], each_old = (100 - share) * of[1];
+    int64_t most = each_new > each_old ? each_new : each_old;
+    for (uint32_t i = 0; i < count && of[0] && of[1]; i++) {
+        bool new = deployment_wants(
+            deployment, container_manager_find(manager->config.containers, endpoints[i].container));
+        int64_t weight = (new ? each_new : each_old) * WEIGHT_MAX / most;
+        endpoints[i].weight = weight > 1 ? weight : 1;
+    }
 }
 
 void service_manager_fill_table(struct service_manager *manager, const char *name,
@@ -86,6 +125,7 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
             /* One that is not ready gets nothing new; what it has goes on. */
             .state = (uint8_t)(state == ENDPOINT_ACTIVE ? ENDPOINT_ACTIVE : ENDPOINT_DRAINING)};
     }
+    weigh_canary(manager, service, endpoints, count);
     const char *balancer = service->balancer ? service->balancer : manager->config.default_balancer;
     *out = (struct published_service){.name = service->name,
                                       .listen = service->listen,
@@ -132,6 +172,10 @@ static void forget_gone(struct service_manager *manager, const char *deployment)
         HASH_DEL(manager->publications, publication);
         free(publication);
     }
+    const struct service *service = NULL;
+    while ((service = service_of(manager, deployment, service)))
+        if (service_track(manager, service->name))
+            figures_forget_gone(manager, service_track(manager, service->name));
 }
 
 void service_note_publications(struct service_manager *manager, const char *deployment,

@@ -14,9 +14,10 @@ struct listener {
     char node[NODE_NAME_BYTES], message[160];
     bool listening;
 };
-/* Counters of one endpoint, summed over nodes as they report (one node: as it says). */
+/* Counters of one endpoint, summed over nodes as they report: figures.c. */
 struct figures {
     UT_hash_handle hh;
+    struct node_figures *nodes;
     int64_t in_flight, served, failed;
     char container[80];
 };
@@ -26,6 +27,12 @@ struct track {
     struct figures *figures;
     uint64_t seq;
     char name[64];
+};
+/* Of all containers of a revision, those gone included. */
+struct total {
+    UT_hash_handle hh;
+    int64_t served, failed;
+    char key[96]; /* "deployment/revision" */
 };
 /* When a container came into the tables. */
 struct publication {
@@ -54,6 +61,7 @@ struct service_manager {
     struct state *state;
     struct state_subscriber subscriber;
     struct track *tracks;
+    struct total *totals;
     struct publication *publications;
     struct drain *drains;
 };
@@ -73,6 +81,13 @@ void service_check_drains(struct service_manager *manager);
 void service_forget_node(struct service_manager *manager, const char *node);
 void service_take_drained(struct service_manager *manager, const char *node,
                           const struct report *report);
+void figures_take(struct service_manager *manager, const char *node,
+                  const struct reported_endpoint *reported);
+void figures_forget_gone(struct service_manager *manager, struct track *track);
+void figures_forget_revision(struct service_manager *manager, const char *deployment,
+                             int64_t revision);
+void figures_forget_totals(struct service_manager *manager);
+void figures_finish(struct track *track);
 void service_drains_finish(struct service_manager *manager);
 
 #endif

@@ -1,4 +1,5 @@
 #include "service/impl.h"
+#include "deployment/deployment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,7 @@ static struct track *make_track(struct service_manager *manager, const char *nam
 
 static void remove_track(struct service_manager *manager, struct track *track)
 {
-    struct figures *figures, *next;
-    HASH_ITER(hh, track->figures, figures, next)
-    {
-        HASH_DEL(track->figures, figures);
-        free(figures);
-    }
+    figures_finish(track);
     while (track->listeners) {
         struct listener *after = track->listeners->next;
         free(track->listeners);
@@ -43,6 +39,9 @@ static void record_changed(void *argument, const struct record *before, const st
 {
     struct service_manager *manager = argument;
     const struct record *any = after ? after : before;
+    if (any->kind->id == KIND_REVISION && !after)
+        figures_forget_revision(manager, ((const struct revision *)any)->deployment,
+                                ((const struct revision *)any)->number);
     if (any->kind->id != KIND_SERVICE)
         return;
     const struct service *service = (const struct service *)any;
@@ -75,6 +74,7 @@ void service_manager_destroy(struct service_manager *manager)
     if (!manager)
         return;
     service_drains_finish(manager);
+    figures_forget_totals(manager);
     HASH_ITER(hh, manager->tracks, track, next)
     {
         remove_track(manager, track);
@@ -305,30 +305,13 @@ static void take_listener(struct service_manager *manager, const char *node,
     track->seq = state_next_seq(manager->state);
 }
 
-static void take_figures(struct service_manager *manager, const struct reported_endpoint *reported)
-{
-    struct track *track = service_track(manager, reported->service);
-    struct figures *figures = NULL;
-    if (!track)
-        return;
-    HASH_FIND_STR(track->figures, reported->container, figures);
-    if (!figures) {
-        figures = memory_alloc(sizeof *figures);
-        snprintf(figures->container, sizeof figures->container, "%s", reported->container);
-        HASH_ADD_STR(track->figures, container, figures);
-    }
-    figures->in_flight = reported->in_flight;
-    figures->served = reported->served;
-    figures->failed = reported->failed;
-}
-
 void service_manager_report(struct service_manager *manager, const char *node,
                             const struct report *report)
 {
     for (uint32_t i = 0; i < report->listeners.count; i++)
         take_listener(manager, node, LIST_AT(report->listeners, struct reported_listener, i));
     for (uint32_t i = 0; i < report->endpoints.count; i++)
-        take_figures(manager, LIST_AT(report->endpoints, struct reported_endpoint, i));
+        figures_take(manager, node, LIST_AT(report->endpoints, struct reported_endpoint, i));
     service_take_drained(manager, node, report);
     service_check_drains(manager);
 }

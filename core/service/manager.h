@@ -73,6 +73,13 @@ void service_manager_container_changed(struct service_manager *manager,
 /* Is it active in every proxy that counts (or in no service at all)? A rollout waits for this
  * before it takes an old one away. */
 bool service_manager_is_active(struct service_manager *manager, const struct container *container);
+bool service_manager_has_service(struct service_manager *manager, const char *deployment);
+/* What proxies have counted of that revision's endpoints, since this server knows of it. */
+struct service_requests {
+    int64_t served, failed;
+};
+struct service_requests service_manager_requests(struct service_manager *manager,
+                                                 const char *deployment, int64_t revision);
 /* The table, or its changed part, for the registry to send. */
 void service_manager_fill_table(struct service_manager *manager, const char *service,
                                 struct arena *arena, struct published_service *out);

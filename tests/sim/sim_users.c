@@ -189,7 +189,14 @@ static void draw_rollout(struct rollout *rollout, bool last)
     rollout->max_draining.percent = false;
     rollout->min_ready_ns = draw(STREAM_USERS, 3) ? 0 : NS_PER_SECOND * draw(STREAM_USERS, 4);
     rollout->progress_deadline_ns = NS_PER_SECOND * draw_between(STREAM_USERS, 30, 120);
-    rollout->strategy = draw(STREAM_USERS, 5) ? STRATEGY_ROLLING : STRATEGY_RECREATE;
+    rollout->strategy = draw(STREAM_USERS, 3)
+                            ? STRATEGY_ROLLING
+                            : (uint8_t)(STRATEGY_RECREATE + draw(STREAM_USERS, 3));
+    rollout->canary.replicas = (struct amount){(int32_t)draw_between(STREAM_USERS, 1, 3), false};
+    rollout->canary.traffic = (struct amount){(int32_t)draw(STREAM_USERS, 60), true};
+    rollout->promotion.automatic = last || draw(STREAM_USERS, 2);
+    rollout->promotion.after_ns = NS_PER_SECOND * draw(STREAM_USERS, 20);
+    rollout->pause_after.value = last || draw(STREAM_USERS, 6) ? 0 : 1;
     rollout->auto_rollback = !last && draw(STREAM_USERS, 10) < 7;
 }
 
@@ -266,8 +273,8 @@ static void change_deployment(uint64_t what)
     struct operation *operation;
     struct write_request request;
     bool accepted = false;
-    static const char *const words[] = {"scale %s",    "restart %s", "pause %s", "resume %s",
-                                        "rollback %s", "abort %s",   "delete %s"};
+    static const char *const words[] = {"scale %s",    "restart %s", "pause %s",   "resume %s",
+                                        "rollback %s", "abort %s",   "promote %s", "delete %s"};
     operation = begin(words[what], name);
     request = request_of(operation);
     switch (what) {
@@ -289,6 +296,9 @@ static void change_deployment(uint64_t what)
         break;
     case 5:
         accepted = deployment_manager_abort(manager, name, &request, done, operation, &error);
+        break;
+    case 6:
+        accepted = deployment_manager_promote(manager, name, &request, done, operation, &error);
         break;
     default:
         accepted = deployment_manager_delete(manager, name, &request, done, operation, &error);
@@ -372,10 +382,12 @@ static void act(uint64_t what)
         change_deployment(3);
     else if (what < 54)
         change_deployment(4);
-    else if (what < 57)
+    else if (what < 56)
         change_deployment(5);
-    else if (what < 61)
+    else if (what < 58)
         change_deployment(6);
+    else if (what < 61)
+        change_deployment(7);
     else if (what < 70)
         change_container(false);
     else if (what < 76)

@@ -127,7 +127,9 @@ static void put_deployment(const struct deployment *deployment)
     seen->fingerprint = print;
     seen->revision = deployment->revision;
     seen->last_revision = deployment->last_revision;
-    seen->surge = deployment->rollout.max_surge;
+    seen->surge = deployment->rollout.strategy == STRATEGY_BLUE_GREEN
+                      ? (struct amount){100, true}
+                      : deployment->rollout.max_surge;
     seen->unavailable = deployment->rollout.strategy == STRATEGY_RECREATE
                             ? (struct amount){100, true}
                             : deployment->rollout.max_unavailable;

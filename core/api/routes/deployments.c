@@ -136,6 +136,16 @@ static void begin_revisions(struct request *request)
     require_deployment(request, list_revisions);
 }
 
+static void list_rollouts(struct request *request)
+{
+    list_reply(request, &shown_rollouts, revision_of_deployment, request->params[0]);
+}
+
+static void begin_rollouts(struct request *request)
+{
+    require_deployment(request, list_rollouts);
+}
+
 /* -- actions -- */
 
 static const struct field scale_fields[] = {
@@ -202,6 +212,12 @@ static bool ask_abort(struct request *request, const struct action *action, stru
                                     show_written, request, error);
 }
 
+static bool ask_promote(struct request *request, const struct action *action, struct error *error)
+{
+    return deployment_manager_promote(request->parts->deployments, request->params[0],
+                                      &action->write, show_written, request, error);
+}
+
 static bool ask_delete(struct request *request, const struct action *action, struct error *error)
 {
     return deployment_manager_delete(request->parts->deployments, request->params[0],
@@ -238,6 +254,11 @@ static void abort_rollout(struct request *request)
     action_begin(request, &nothing_type, ask_abort);
 }
 
+static void promote(struct request *request)
+{
+    action_begin(request, &nothing_type, ask_promote);
+}
+
 static void delete_deployment(struct request *request)
 {
     action_begin(request, &nothing_type, ask_delete);
@@ -269,6 +290,8 @@ static const struct route routes[] = {
     ACTION("pause", pause_rollout, &nothing_type, BODY_OPTIONAL, "Hold its rollout"),
     ACTION("resume", resume, &nothing_type, BODY_OPTIONAL, "Go on with its rollout"),
     ACTION("rollback", rollback, &rollback_type, BODY_OPTIONAL, "Put an earlier template back"),
+    ACTION("promote", promote, &nothing_type, BODY_OPTIONAL,
+           "A canary, or a blue-green rollout, goes on to all replicas"),
     ACTION("abort", abort_rollout, &nothing_type, BODY_OPTIONAL,
            "End its rollout: the last complete template is put back"),
     ROUTE("GET", ONE "/diff", deployment_diff, ROLE_VIEWER, .answers = &diff_shown_type,
@@ -276,6 +299,9 @@ static const struct route routes[] = {
           .summary = "How two revisions differ; left out: the one in force, the one before"),
     ROUTE("GET", ONE "/revisions", begin_revisions, ROLE_VIEWER, .answers = &revision_shown_type,
           .answers_list = true, .query = list_query, .summary = "Its templates, oldest first"),
+    ROUTE("GET", ONE "/rollouts", begin_rollouts, ROLE_VIEWER, .answers = &rollout_shown_type,
+          .answers_list = true, .query = list_query,
+          .summary = "How its revisions were rolled out, oldest first"),
     ROUTE("GET", ONE "/containers", begin_containers, ROLE_VIEWER, .answers = &container_shown_type,
           .answers_list = true, .query = list_query, .summary = "Its containers"),
     ROUTE("GET", ONE "/why", deployment_why, ROLE_VIEWER, .query = why_query,

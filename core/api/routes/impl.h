@@ -28,7 +28,8 @@ extern const char *const list_query[]; /* LIST_QUERY alone */
 
 extern const struct type deployment_shown_type, container_shown_type, node_shown_type,
     service_shown_type, event_shown_type, revision_shown_type, diff_shown_type, endpoint_shown_type;
-extern const struct shown_kind shown_revisions;
+extern const struct type rollout_shown_type;
+extern const struct shown_kind shown_revisions, shown_rollouts;
 extern const char *const container_state_words[], *const node_state_words[];
 uint8_t container_soft_state(const void *soft); /* of shown_containers: enum container_state */
 /* The words of an enumeration in a table. */

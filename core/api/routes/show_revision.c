@@ -234,6 +234,106 @@ const struct shown_kind shown_revisions = {.name = "revisions",
                                            .find = find_revision,
                                            .write = write_revision};
 
+/* -- how a revision was rolled out -- */
+
+struct requests_shown {
+    int64_t served, failed, p50_ms, p99_ms;
+};
+#define FIGURE(word, member, text)                                                                 \
+    {                                                                                              \
+        .name = (word), .kind = FIELD_INT, .flags = FIELD_NULLABLE,                                \
+        .offset = offsetof(struct requests_shown, member), .doc = (text)                           \
+    }
+static const struct field requests_fields[] = {
+    FIGURE("served", served, "As proxies count them; null: no service publishes it."),
+    FIGURE("failed", failed, "Of them to no avail."),
+    FIGURE("p50Ms", p50_ms, "null: proxies do not tell."),
+    FIGURE("p99Ms", p99_ms, "null: proxies do not tell."),
+};
+#undef FIGURE
+static const struct type requests_type = {.name = "RolloutRequests",
+                                          .size = sizeof(struct requests_shown),
+                                          TYPE_FIELDS(requests_fields),
+                                          .doc = "During the rollout."};
+struct rollout_shown {
+    int64_t revision, from, started_at_ms, ended_at_ms, restarts;
+    const char *cause, *strategy, *outcome, *reason, *message;
+    struct requests_shown old, new;
+};
+#define AT(member) offsetof(struct rollout_shown, member)
+static const struct field rollout_fields[] = {
+    {.name = "revision", .kind = FIELD_INT, .offset = AT(revision), .doc = "That was rolled out."},
+    {.name = "from",
+     .kind = FIELD_INT,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(from),
+     .doc = "The last complete one before it."},
+    {.name = "cause", .kind = FIELD_STRING, .offset = AT(cause), .doc = "Why it was made."},
+    {.name = "strategy",
+     .kind = FIELD_STRING,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(strategy),
+     .doc = "How; null while it is under way."},
+    {.name = "startedAt", .kind = FIELD_TIME, .offset = AT(started_at_ms), .doc = "When."},
+    {.name = "endedAt", .kind = FIELD_TIME, .offset = AT(ended_at_ms), .doc = "null: it has not."},
+    {.name = "outcome",
+     .kind = FIELD_STRING,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(outcome),
+     .doc = "completed, rolled-back, aborted or replaced; null while it is under way."},
+    {.name = "reason", .kind = FIELD_STRING, .offset = AT(reason), .doc = "A word."},
+    {.name = "message", .kind = FIELD_STRING, .offset = AT(message), .doc = "A sentence."},
+    {.name = "restarts",
+     .kind = FIELD_INT,
+     .offset = AT(restarts),
+     .doc = "Of the containers that there were at its end."},
+    {.name = "old", .kind = FIELD_OBJECT, .offset = AT(old), .object = &requests_type},
+    {.name = "new", .kind = FIELD_OBJECT, .offset = AT(new), .object = &requests_type},
+};
+#undef AT
+const struct type rollout_shown_type = {.name = "Rollout",
+                                        .size = sizeof(struct rollout_shown),
+                                        TYPE_FIELDS(rollout_fields),
+                                        .doc = "How one revision was rolled out."};
+
+static void write_rollout(const struct record *record, const void *soft, struct text *out)
+{
+    const struct revision *revision = revision_of(record);
+    const struct receipt *receipt = revision->receipt;
+    const struct requests_shown unknown = {NUMBER_NULL, NUMBER_NULL, NUMBER_NULL, NUMBER_NULL};
+    struct rollout_shown shown = {.revision = revision->number,
+                                  .from = NUMBER_NULL,
+                                  .cause = revision->cause,
+                                  .started_at_ms = record->created_at_ms,
+                                  .reason = "",
+                                  .message = "",
+                                  .old = unknown,
+                                  .new = unknown};
+    (void)soft;
+    if (receipt) {
+        shown.from = receipt->from ? receipt->from : NUMBER_NULL;
+        shown.ended_at_ms = receipt->ended_at_ms;
+        shown.restarts = receipt->restarts;
+        shown.strategy = strategy_words[receipt->strategy - 1];
+        shown.outcome = outcome_words[receipt->outcome - 1];
+        shown.reason = receipt->reason ? receipt->reason : "";
+        shown.message = receipt->message ? receipt->message : "";
+        shown.old.served = receipt->old_served;
+        shown.old.failed = receipt->old_failed;
+        shown.new.served = receipt->new_served;
+        shown.new.failed = receipt->new_failed;
+    }
+    schema_write(&rollout_shown_type, &shown, SCHEMA_SHOWN, out);
+}
+
+const struct shown_kind shown_rollouts = {.name = "rollouts",
+                                          .id = KIND_REVISION,
+                                          .seq = revision_seq,
+                                          .key = revision_key,
+                                          .next = next_revision,
+                                          .find = find_revision,
+                                          .write = write_rollout};
+
 /* -- GET /deployments/NAME/diff?from=2&to=5 -- */
 
 struct revision_diff {

@@ -215,7 +215,8 @@ static void take_service(struct rig_node *node, const struct published_service *
             LIST_AT(service->endpoints, struct published_endpoint, i);
         cr_assert_lt(node->endpoint_count, RIG_CONTAINERS);
         struct rig_endpoint *to = &node->endpoints[node->endpoint_count++];
-        *to = (struct rig_endpoint){.port = from->port, .state = from->state};
+        *to =
+            (struct rig_endpoint){.port = from->port, .weight = from->weight, .state = from->state};
         snprintf(to->service, sizeof to->service, "%s", service->name);
         snprintf(to->container, sizeof to->container, "%s", from->container);
         snprintf(to->address, sizeof to->address, "%s", from->address);

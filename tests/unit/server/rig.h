@@ -16,7 +16,7 @@ struct rig_container {
 };
 struct rig_endpoint {
     char service[64], container[80], address[48];
-    int64_t port;
+    int64_t port, weight;
     uint8_t state;
 };
 struct rig_image {
