@@ -91,12 +91,13 @@ void deployment_new_revision(struct deployment_manager *manager, struct txn *txn
     revision_hash(&edited->template, hash);
     if (edited->revision && deployment_is_rolling(edited))
         rollout_end(manager, txn, edited, end ? end : &replaced);
+    bool shown = edited->promoted || !edited->hidden;
     edited->promoted = edited->paused_after = same != NULL; /* going back waits for nothing */
     edited->revision = ++edited->last_revision;
     edited->content = same && same->content ? same->content : edited->revision;
     if (edited->rollout.strategy != STRATEGY_BLUE_GREEN || !edited->complete_revision)
         edited->hidden = 0;
-    else if (!same)
+    else if (!same && shown)
         edited->hidden = edited->revision;
     edited->revision_since_ms = loop_wall_ms(manager->loop);
     struct revision revision = {.record.created_at_ms = edited->revision_since_ms,
@@ -394,8 +395,7 @@ bool deployment_manager_promote(struct deployment_manager *manager, const char *
                          "promotion",
                          name);
     struct deployment edited = deployment_edit(existing);
-    edited.promoted = true;
-    edited.hidden = 0;
+    rollout_promote(&edited);
     edited.record.version++;
     edited.record.updated_at_ms = loop_wall_ms(manager->loop);
     struct txn *txn = txn_begin(manager->state, request->origin);

@@ -68,7 +68,7 @@ struct deployment {
     int64_t last_revision;       /* the highest number ever given */
     int64_t complete_revision;   /* the last that was complete; 0: none */
     int64_t content;             /* the revision that first had what is in force */
-    int64_t hidden;              /* a revision that services do not publish (blue-green); 0: none */
+    int64_t hidden;              /* the first revision that services may not publish; 0: none */
     bool promoted, paused_after; /* of the rollout under way */
     bool deleting, paused;
     bool rolled_back_in_force; /* the template is one that an automatic rollback put back */
@@ -128,6 +128,13 @@ static inline bool deployment_wants(const struct deployment *deployment,
 {
     return container->revision == deployment->revision ||
            (container->content && container->content == deployment->content);
+}
+/* Is it kept from services? Blue-green: what is of no promoted revision. */
+static inline bool deployment_hides(const struct deployment *deployment,
+                                    const struct container *container)
+{
+    return deployment->hidden && container->revision >= deployment->hidden &&
+           !(deployment->promoted && deployment_wants(deployment, container));
 }
 /* Does another template than the last complete one roll out? */
 static inline bool deployment_is_rolling(const struct deployment *deployment)

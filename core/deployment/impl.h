@@ -222,6 +222,7 @@ void rollout_end(struct deployment_manager *manager, struct txn *txn,
 /* Takes the step that is due: pauses, or promotes itself. */
 bool rollout_step(struct deployment_manager *manager, struct track *track, struct txn *txn,
                   const struct census *census);
+void rollout_promote(struct deployment *edited);
 struct service_requests rollout_old_requests(struct deployment_manager *manager,
                                              const struct deployment *deployment);
 /* Puts a new revision of `template` and its number into `edited`. `same`: an earlier one of that

@@ -198,6 +198,8 @@ static void record_changed(void *argument, const struct record *before, const st
         else if (!old || old->revision != deployment->revision ||
                  old->rollout.min_ready_ns != deployment->rollout.min_ready_ns)
             counts_look_through(track);
+        if (old && old->paused && !deployment->paused)
+            track->progressed_ns = loop_now_ns(manager->loop); /* no deadline ran meanwhile */
         track->unplaced = false;
         deployment_queue(manager, track);
     }

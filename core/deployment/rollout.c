@@ -242,6 +242,14 @@ void rollout_end(struct deployment_manager *manager, struct txn *txn,
 
 /* -- steps -- */
 
+/* From now on it serves: also while it goes, should it be put back. */
+void rollout_promote(struct deployment *edited)
+{
+    edited->promoted = true;
+    if (edited->hidden)
+        edited->hidden = edited->revision + 1;
+}
+
 static void put_step(struct deployment_manager *manager, struct txn *txn, struct deployment *edited,
                      const char *reason, const char *message)
 {
@@ -285,8 +293,7 @@ bool rollout_step(struct deployment_manager *manager, struct track *track, struc
         track_wake(track, due_ns);
         return false;
     }
-    edited.promoted = true;
-    edited.hidden = 0;
+    rollout_promote(&edited);
     put_step(manager, txn, &edited, "Promoted", "its step held; it goes on to all replicas");
     return true;
 }

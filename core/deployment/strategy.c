@@ -50,7 +50,7 @@ static bool all_are_gone(struct deployment_manager *manager, const struct census
 
 static bool is_hidden(const struct deployment *deployment)
 {
-    return deployment->hidden && deployment->hidden == deployment->revision;
+    return deployment->hidden && !deployment->promoted;
 }
 
 bool strategy_awaits_promotion(const struct deployment *deployment)

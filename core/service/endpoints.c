@@ -56,7 +56,7 @@ bool service_serves(struct service_manager *manager, const struct service *servi
         (stopping && status.drained))
         return false;
     const struct deployment *deployment = deployment_of(manager, service->deployment);
-    if (deployment && deployment->hidden && deployment->hidden == container->revision)
+    if (deployment && deployment_hides(deployment, container))
         return false; /* not before its promotion */
     *port = service_target_port(manager, service, container);
     *state = stopping ? ENDPOINT_DRAINING : status.ready ? ENDPOINT_ACTIVE : ENDPOINT_DOWN;

@@ -101,3 +101,62 @@ def test_containers_that_never_get_ready_leave_the_old_ones_alone(api, name):
     assert found.object["status"]["available"] == 3
     assert all(message.object["status"]["available"] == 3 for message in watch.seen
                if message.kind == "deployments" and message.object["name"] == name)
+
+
+def strategy(name, **more):
+    return {"strategy": name, "promotion": {"auto": False, "after": "0s"}, **more}
+
+
+def awaits_promotion(api, name):
+    def look():
+        status = api.get(f"/deployments/{name}").ok()["status"]
+        assert status["reason"] == "AwaitingPromotion", status
+        return status
+    return eventually(look, 15, "the gate")
+
+
+def test_a_canary_waits_for_its_promotion(api, name):
+    deploy(api, name, replicas=4, rollout=strategy("canary", canary={"replicas": "25%"}))
+    api.post(f"/deployments/{name}/promote").error(409, "INVALID_STATE")
+    api.patch(f"/deployments/{name}", {"image": "app/web:2"}).check(200)
+    status = awaits_promotion(api, name)
+    assert (status["updated"], status["available"], status["phase"]) == (1, 4, "progressing")
+    api.post(f"/deployments/{name}/promote").check(200)
+    wait_complete(api, name)
+    assert {item["image"] for item in containers(api, name)
+            if item["state"] == "running"} == {"app/web:2"}
+
+
+def test_blue_green_has_both_sets_until_it_is_aborted(api, name):
+    deploy(api, name, replicas=2, rollout=strategy("blue-green"))
+    old = {item["id"] for item in containers(api, name)}
+    api.patch(f"/deployments/{name}", {"image": "app/web:2"}).check(200)
+    status = awaits_promotion(api, name)
+    assert (status["current"], status["updated"]) == (4, 2)
+    api.post(f"/deployments/{name}/abort").check(200)
+    wait_complete(api, name)
+    eventually(lambda: {item["id"] for item in containers(api, name)} == old, what="the old set")
+
+
+def test_rollouts_leave_receipts(api, name):
+    deploy(api, name, replicas=2)
+    api.patch(f"/deployments/{name}", {"image": "missing/web:1"}).check(200)
+    assert api.items(f"/deployments/{name}/rollouts")[1]["outcome"] is None
+    eventually(lambda: api.get(f"/deployments/{name}").ok()["status"]["phase"] == "rolled-back", 20)
+    first, failed, back = api.items(f"/deployments/{name}/rollouts")
+    assert (first["outcome"], first["from"], first["strategy"]) == ("completed", None, "rolling")
+    assert (failed["outcome"], failed["from"], failed["reason"]) == ("rolled-back", 1,
+                                                                     "ImagePullFailed")
+    assert failed["message"] and failed["startedAt"] <= failed["endedAt"]
+    assert failed["new"] == {"served": None, "failed": None, "p50Ms": None, "p99Ms": None}
+    assert (back["revision"], back["cause"]) == (3, "automatic rollback to 1")
+    api.get("/deployments/none/rollouts").error(404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("rollout, field", (
+    ({"strategy": "canry"}, "rollout.strategy"), ({"maxErrorRate": 5}, "rollout.maxErrorRate"),
+    ({"canary": {"traffic": "101%"}}, "rollout.canary.traffic"),
+    ({"steps": []}, "rollout.steps"), ({"before": {}}, "rollout.before")))
+def test_a_wrong_rollout_is_refused_by_its_field(api, name, rollout, field):
+    refused = api.post("/deployments", {"name": name, "image": "app/web:1", "rollout": rollout})
+    assert field in str(refused.error(400, "VALIDATION_FAILED"))

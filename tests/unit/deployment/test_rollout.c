@@ -645,6 +645,46 @@ Test(rollout, blue_green_that_is_aborted_never_gets_traffic)
     expect_the_same_containers(ids);
 }
 
+Test(rollout, blue_green_that_is_replaced_shows_none_of_what_was_not_promoted)
+{
+    rig_write_service(rig_service("web", "web", "127.0.0.1:8080"));
+    complete(gated(STRATEGY_BLUE_GREEN, "app:1", false));
+    rig_write(gated(STRATEGY_BLUE_GREEN, "app:2", false));
+    rig_run_ms(10000);
+    rig_write(gated(STRATEGY_BLUE_GREEN, "app:3", false));
+    for (int ms = 0; ms < 5000; ms++) {
+        rig_run_ms(1);
+        cr_assert_null(endpoint_of_revision(2));
+        cr_assert_null(endpoint_of_revision(3));
+    }
+    cr_assert_eq(promote(), ERROR_NONE);
+    rig_run_ms(10000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_active(&rig.nodes[0]), 4);
+    cr_assert_eq(rig_count("web"), 4);
+}
+
+Test(rollout, blue_green_that_fails_after_its_promotion_drains)
+{
+    rig_write_service(rig_service("web", "web", "127.0.0.1:8080"));
+    complete(gated(STRATEGY_BLUE_GREEN, "app:1", false));
+    rig_write(gated(STRATEGY_BLUE_GREEN, "app:2", false));
+    rig_run_ms(10000);
+    rig.nodes[0].drains_nothing = rig.nodes[1].drains_nothing = true;
+    rig.nodes[0].acknowledges_nothing = true; /* so the old ones stay for now */
+    cr_assert_eq(promote(), ERROR_NONE);
+    rig_run_ms(1000);
+    cr_assert_eq(endpoint_of_revision(2)->state, ENDPOINT_ACTIVE);
+    cr_assert_eq(abort_rollout(), ERROR_NONE);
+    rig_run_ms(500);
+    cr_assert_not_null(endpoint_of_revision(2), "what it has is not cut");
+    rig.nodes[0].drains_nothing = rig.nodes[1].drains_nothing = false;
+    rig.nodes[0].acknowledges_nothing = false;
+    rig_run_ms(60000);
+    expect_phase(PHASE_COMPLETE);
+    cr_assert_eq(rig_active(&rig.nodes[0]), 4);
+}
+
 Test(rollout, pauses_after_as_many_as_it_is_told)
 {
     struct deployment *wanted = impatient("app:1", 4);
