@@ -100,7 +100,9 @@ struct bounds strategy_bounds(struct deployment_manager *manager, const struct t
         break;
     }
     bounds.updated = strategy_step(census);
-    bounds.outdated = is_hidden(deployment) ? census->desired : census->desired - bounds.updated;
+    /* What was lost at a step was replaced by new ones. */
+    int64_t replaced = at_least(bounds.updated, census->counts.updated);
+    bounds.outdated = is_hidden(deployment) ? census->desired : census->desired - replaced;
     return bounds;
 }
 
