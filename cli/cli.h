@@ -19,7 +19,8 @@ enum status {
     STATUS_CHANGES = 2,     /* plan, diff: there is something to change */
     STATUS_ROLLED_BACK = 3, /* the rollout failed and was rolled back */
     STATUS_TIMEOUT = 4,
-    STATUS_CONFLICT = 5 /* somebody else changed it, or the name is taken */
+    STATUS_CONFLICT = 5,     /* somebody else changed it, or the name is taken */
+    STATUS_INTERRUPTED = 130 /* by Ctrl-C, as a shell says it */
 };
 
 /* What a word on the command line stands for: for completion and help. */

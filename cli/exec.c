@@ -31,14 +31,26 @@ struct session {
     int status; /* -1: it runs */
 };
 
-/* The terminal gives every byte as it is typed, and gets its ways back at the end. */
-static bool make_raw(struct termios *before)
+static struct termios before; /* the terminal's ways, given back at the end */
+
+/* Ended from outside: the terminal is not left as it is. */
+static void give_back(int number)
+{
+    tcsetattr(STDIN_FILENO, TCSANOW, &before);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* The terminal gives every byte as it is typed. */
+static bool make_raw(void)
 {
     struct termios raw;
-    if (tcgetattr(STDIN_FILENO, before) != 0)
+    if (tcgetattr(STDIN_FILENO, &before) != 0)
         return false;
-    raw = *before;
+    raw = before;
     cfmakeraw(&raw);
+    signal(SIGTERM, give_back);
+    signal(SIGHUP, give_back);
     return tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) == 0;
 }
 
@@ -135,12 +147,11 @@ static int relay(struct session *session)
 
 static int attach(struct cli *cli, const char *path, bool tty)
 {
-    struct termios before;
     struct session session = {.tty = tty, .status = -1, .input = option_given(cli, "stdin")};
     session.websocket = websocket_open(cli, path, "open the session");
     if (!session.websocket)
         return STATUS_FAILED;
-    bool raw = tty && make_raw(&before);
+    bool raw = tty && make_raw();
     int status = relay(&session);
     if (raw)
         tcsetattr(STDIN_FILENO, TCSADRAIN, &before);

@@ -1,5 +1,5 @@
-/* orchctl. Globals that libraries force: curl_global_init's, and the small state of the terminal
- * (terminal.c): is it one, and how many lines of progress are drawn. */
+/* orchctl. Globals that libraries force: curl_global_init's; that signals force: was it interrupted
+ * (rollout.c), the terminal's ways (exec.c); and the state of the one terminal (terminal.c). */
 #include "client.h"
 #include "commands.h"
 #include "terminal.h"

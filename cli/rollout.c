@@ -6,6 +6,7 @@
 #include "terminal.h"
 #include "watch.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,14 @@ struct wait {
     long long began_ms;
     bool synced;
 };
+
+/* Ctrl-C ends the waiting, not the rollout, and that is said. */
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int number)
+{
+    interrupted = number;
+}
 
 /* -- verdicts -- */
 
@@ -199,7 +208,7 @@ static enum watch_verdict change(void *user, const char *kind, const char *type,
 static enum watch_verdict tick(void *user)
 {
     draw(user);
-    return WATCH_GO_ON;
+    return interrupted ? WATCH_DONE : WATCH_GO_ON;
 }
 
 static int worst(const struct wait *wait)
@@ -209,6 +218,15 @@ static int worst(const struct wait *wait)
         if (wait->all[i].verdict > 0 && status != STATUS_ROLLED_BACK)
             status = wait->all[i].verdict;
     return status;
+}
+
+static int tell_interrupt(struct wait *wait)
+{
+    for (size_t i = 0; i < wait->count; i++)
+        if (wait->all[i].verdict < 0)
+            remark("deployment/%s goes on; \"orchctl rollout status %s\" follows it",
+                   wait->all[i].name, wait->all[i].name);
+    return STATUS_INTERRUPTED;
 }
 
 static void tell_timeout(struct wait *wait)
@@ -243,10 +261,15 @@ int rollout_wait(struct cli *cli, const struct awaited *awaited, size_t count)
         .tick = tick,
         .user = &wait,
         .deadline_ms = timeout ? wait.began_ms + timeout : 0};
+    interrupted = 0;
+    void (*before)(int) = signal(SIGINT, interrupt);
     int status = watch_run(cli, &watch);
+    signal(SIGINT, before);
     progress_clear();
     if (status == STATUS_TIMEOUT)
         tell_timeout(&wait);
+    if (status == STATUS_FINE && interrupted)
+        status = tell_interrupt(&wait);
     for (size_t i = 0; i < count; i++)
         json_decref(wait.all[i].object);
     return status ? status : worst(&wait);

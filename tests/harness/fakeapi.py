@@ -14,12 +14,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def answer(self):
         length = int(self.headers.get("Content-Length", 0))
         body = json.loads(self.rfile.read(length)) if length else None
-        path = urlsplit(self.path).path.removeprefix("/api/v1")
+        target = urlsplit(self.path)
+        path = target.path.removeprefix("/api/v1")
         self.server.asked.append((self.command, self.path.removeprefix("/api/v1"), body,
                                   self.headers.get("X-API-Key")))
         status, reply = self.server.answers.get((self.command, path), (
             404, {"error": "there is nothing at this path", "code": "NOT_FOUND", "details": []}))
-        text = json.dumps(reply).encode()
+        text = json.dumps(reply(target.query) if callable(reply) else reply).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -36,7 +37,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class FakeApi(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """`answers`: (method, path) -> (status, body). Over TCP, TLS with `certificate`."""
+    """`answers`: (method, path) -> (status, body), the body perhaps a function of the query. Over TCP,
+    TLS with `certificate`."""
 
     daemon_threads = True
 

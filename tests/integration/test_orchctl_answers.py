@@ -91,6 +91,15 @@ def test_plans_are_made_of_words_too(serve, words, item):
     assert server.asked[-1][2] == {"items": [item]}
 
 
+def test_pages_are_followed_to_the_end(serve):
+    def page(query):
+        number = int(query.partition("after=p")[2] or 0)
+        return {"items": [{"id": f"web-{number}-abc"}], "next": f"p{number + 1}" if number < 2 else None}
+    server, ctl = serve({("GET", "/containers"): (200, page)})
+    assert ctl.ok("get", "c", "-l", "a=b", "-q").split() == ["web-0-abc", "web-1-abc", "web-2-abc"]
+    assert server.asked[-1][1] == "/containers?selector=a%3Db&after=p2"
+
+
 def test_traffic_is_a_table(serve):
     _, ctl = serve({("GET", "/traffic"): (200, {"items": [
         {"name": "web", "requestsPerSecond": 12.5, "errorsPerSecond": 0, "p50Ms": 1.25, "p99Ms": 9,

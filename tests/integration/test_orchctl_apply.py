@@ -152,6 +152,15 @@ def test_apply_draws_progress_in_a_terminal(ctl, write, name):
     assert f"deployment/{name} created" in seen and "20 ready" in plain(seen)
 
 
+def test_an_interrupt_ends_the_waiting_and_says_that_the_rollout_goes_on(ctl, write, name):
+    file = write(own(name, replicas=1, resources={"memory": "900Gi"}))
+    terminal = ctl.terminal("apply", "-f", str(file))
+    terminal.expect("pending").type("\x03")
+    seen = plain(terminal.end())
+    assert f'deployment/{name} goes on; "orchctl rollout status {name}" follows it' in seen
+    assert terminal.status == 130
+
+
 def test_prune_deletes_what_the_app_no_longer_declares(api, ctl, write, name):
     app = f"app-{name[-12:].strip('-')}"
     listen = f"127.0.0.1:{free_port()}"

@@ -2,13 +2,17 @@
 import base64
 import hashlib
 import json
+import os
+import signal
 import socket
 import struct
+import termios
 import threading
 
 import pytest
 
 from harness.orchctl import Orchctl
+from harness.wait import eventually
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 INPUT, OUTPUT, ERRORS, END, SIZE = range(5)
@@ -152,6 +156,25 @@ def test_a_terminal_is_passed_on_with_its_size(against):
     assert any(channel == INPUT and "\x03" in text for _, channel, text in heard)
     assert set(json.loads(heard[0][2])) == {"columns", "rows"}
     assert server.asked[1]["tty"] is True
+
+
+def test_the_terminal_is_given_back_when_it_is_ended(against):
+    def play(server):
+        server.hear()
+        server.say(OUTPUT, "ready")
+        server.stream.read(1)  # its end
+    _, ctl = against(play)
+    terminal = ctl.terminal("exec", "-it", "web", "sh")
+
+    def echoes():
+        return bool(termios.tcgetattr(terminal.descriptor)[3] & termios.ECHO)
+    assert echoes()
+    terminal.expect("ready")
+    assert not echoes()
+    os.kill(terminal.pid, signal.SIGTERM)
+    eventually(echoes, what="a terminal that echoes")
+    terminal.end()
+    assert terminal.status == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("play, said", [

@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from harness.objects import containers, deploy, deployment, service, wait_complete
+from harness.objects import containers, deploy, service, wait_complete
 from harness.orchctl import Orchctl, plain
 from harness.ports import free_port
 
@@ -65,13 +65,6 @@ def test_a_container_goes_by_a_unique_beginning_of_its_id(api, ctl, name):
     found = containers(api, name)[0]["id"]
     assert ctl.ok("get", "container", found[:-2], "-q") == f"{found}\n"
     assert "2 containers begin with" in ctl.fails(1, "get", "container", name)
-
-
-def test_pages_are_followed_to_the_end(api, ctl, name):
-    api.post("/deployments", deployment(name, replicas=501)).check(201)
-    wait_complete(api, name, within=40)
-    assert len(ctl.ok("get", "c", "--deployment", name, "-q").splitlines()) == 501
-    api.delete(f"/deployments/{name}").check(202)
 
 
 def test_what_is_not_there_is_said_and_the_rest_is_shown(api, ctl, name):
@@ -261,3 +254,14 @@ def test_every_command_has_help(ctl):
     for command in commands:
         assert ctl.ok(*command.split(), "--help").startswith(f"usage: orchctl {command}")
         assert ctl.ok("help", *command.split()).startswith(f"usage: orchctl {command}")
+
+
+def test_every_command_has_a_manual_page(ctl, tmp_path):
+    ctl.ok("__man", tmp_path)
+    overview = (tmp_path / "orchctl.1").read_text()
+    assert ".SH EXIT STATUS" in overview
+    page = (tmp_path / "orchctl-rollout-status.1").read_text()
+    assert page.startswith('.TH "orchctl-rollout-status" 1') and "\\-\\-timeout" in page
+    for command in re.findall(r"^\.B ([a-z].*)$", overview, re.M):
+        name = command.replace("\\-", "-").replace(" ", "-")
+        assert (tmp_path / f"orchctl-{name}.1").exists() or name == "orchctl", name
