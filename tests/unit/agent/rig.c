@@ -120,8 +120,22 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
+static void take_images(const struct list *images)
+{
+    for (uint32_t i = 0; i < images->count; i++) {
+        const struct reported_image *image = LIST_AT(*images, struct reported_image, i);
+        if (strcmp(image->template_id, "t/2") != 0)
+            continue;
+        rig.image_answers++;
+        rig.image_refused = image->refused;
+        snprintf(rig.image_failure, sizeof rig.image_failure, "%s", or_empty(image->failure));
+        snprintf(rig.image_pinned, sizeof rig.image_pinned, "%s", or_empty(image->image_pinned));
+    }
+}
+
 static void take_report(const struct report *report)
 {
+    take_images(&report->images);
     rig.reports += !report->heartbeat;
     rig.full_reports += report->full;
     rig.introductions += report->node_record.count;
@@ -173,6 +187,8 @@ static void closed(void *argument)
     rig.closed = true;
 }
 
+static bool wants_image;
+
 void rig_want(const char *id, int64_t incarnation, enum assigned_intent intent)
 {
     snprintf(wanted_ids[wanted_count], 80, "%s", id);
@@ -183,6 +199,11 @@ void rig_want(const char *id, int64_t incarnation, enum assigned_intent intent)
                                                        .seq = 10,
                                                        .intent = (uint8_t)intent};
     wanted_count++;
+}
+
+void rig_want_image(void)
+{
+    wants_image = true;
 }
 
 void rig_remove(const char *id)
@@ -201,6 +222,9 @@ void rig_send(bool full)
 {
     const struct assigned_template template = {
         .id = "t/1", .deployment = "web", .revision = 1, .template = rig.template, .hash = "h"};
+    struct assigned_template image = template;
+    image.id = "t/2";
+    image.template.image = "app:2";
     const struct assignment assignment = {.cluster = CLUSTER,
                                           .fence = rig.fence,
                                           .version = ++rig.version,
@@ -208,9 +232,11 @@ void rig_send(bool full)
                                           .full = full,
                                           .templates = {.items = &template, .count = 1},
                                           .containers = {.items = wanted, .count = wanted_count},
-                                          .removed = {.items = removed, .count = removed_count}};
+                                          .removed = {.items = removed, .count = removed_count},
+                                          .images = {.items = &image, .count = wants_image}};
     send(&(struct message){.assignment = &assignment});
     wanted_count = removed_count = 0;
+    wants_image = false;
 }
 
 void rig_publish(const char *id, const char *address, uint8_t state)

@@ -35,6 +35,10 @@ struct rig {
     unsigned puts;
     char fed[64]; /* states of service "web": "a:active b:draining" */
     char withdrawn[64];
+    /* what it said of images that it was to have */
+    unsigned image_answers;
+    bool image_refused;
+    char image_failure[240], image_pinned[64];
     /* what it said has drained, as the server heard it */
     unsigned drains;
     int64_t drained_table; /* of the latest */
@@ -49,6 +53,7 @@ void rig_link(void);  /* a new connection */
 void rig_run_ms(uint64_t ms);
 /* To be run before the next send: one container of the assignment under way. */
 void rig_want(const char *id, int64_t incarnation, enum assigned_intent intent);
+void rig_want_image(void); /* of another template than the containers' */
 void rig_remove(const char *id);
 void rig_send(bool full);
 void rig_publish(const char *id, const char *address, uint8_t state); /* service "web" */

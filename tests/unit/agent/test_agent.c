@@ -185,6 +185,34 @@ Test(agent, an_image_that_can_not_be_pulled_is_named_and_tried_again)
     cr_assert_eq(engine.pulls, 2);
 }
 
+Test(agent, an_image_that_is_to_be_there_is_pulled_once_and_answered_for)
+{
+    begin(1);
+    rig_want_image();
+    rig_send(false);
+    rig_run_ms(200);
+    cr_assert_eq(engine.pulls, 2);
+    cr_assert_eq(rig.image_answers, 1);
+    cr_assert_str_eq(rig.image_failure, "");
+    cr_assert_str_neq(rig.image_pinned, "");
+    rig_run_ms(60000);
+    cr_assert_eq(rig.image_answers, 1, "once");
+    engine.pull_status = ORCH_E_NOT_FOUND;
+    rig_want_image();
+    rig_send(false);
+    rig_run_ms(60000);
+    cr_assert_eq(rig.image_answers, 2);
+    cr_assert(rig.image_refused);
+    cr_assert_not_null(strstr(rig.image_failure, "app:2"), "%s", rig.image_failure);
+    cr_assert_eq(engine.pulls, 3, "whoever asked decides whether it is tried again");
+    engine.pull_status = ORCH_E_TIMEOUT;
+    rig_want_image();
+    rig_send(false);
+    rig_run_ms(1000);
+    cr_assert_eq(rig.image_answers, 3);
+    cr_assert_not(rig.image_refused, "nobody said no");
+}
+
 Test(agent, a_template_is_known_again_after_its_last_container_went)
 {
     begin(1);

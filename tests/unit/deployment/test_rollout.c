@@ -780,6 +780,94 @@ Test(rollout, leaves_a_receipt_however_it_ends)
     cr_assert_eq(receipt_of(3)->outcome, OUTCOME_ABORTED, "it is durable");
 }
 
+/* -- whatever takes a container away waits for its drain -- */
+
+static void go_by_rollout(void)
+{
+    rig_write(rig_deployment("web", "app:2", 4));
+}
+
+static void go_by_scale(void)
+{
+    rig_scale("web", 1);
+}
+
+static void go_by_delete(void)
+{
+    rig_delete("web");
+}
+
+static void go_by_container(void)
+{
+    rig_answer(container_manager_delete(rig.server->containers, rig_first("web")->id, &rig_request,
+                                        rig_done, NULL, &rig.error));
+}
+
+static void go_by_node_drain(void)
+{
+    rig_answer(node_registry_drain(rig.server->nodes, "node-1", 600 * NS_PER_SECOND, &rig_request,
+                                   rig_done, NULL, &rig.error));
+}
+
+static const struct {
+    const char *what;
+    void (*go)(void);
+} departures[] = {{"rollout", go_by_rollout},
+                  {"scale-down", go_by_scale},
+                  {"delete", go_by_delete},
+                  {"a container deleted", go_by_container},
+                  {"a node drained", go_by_node_drain}};
+
+static unsigned stops(void)
+{
+    return rig.nodes[0].stops + rig.nodes[1].stops;
+}
+
+static void hold(bool acknowledge, bool drain)
+{
+    for (unsigned i = 0; i < rig.node_count; i++) {
+        rig.nodes[i].acknowledges_nothing = !acknowledge;
+        rig.nodes[i].drains_nothing = !drain;
+        loop_timer_start(&rig.nodes[i].turn, NS_PER_MS);
+    }
+}
+
+Test(rollout, and_whatever_else_takes_a_container_away_drains_it_first)
+{
+    for (size_t i = 0; i < sizeof departures / sizeof departures[0]; i++) {
+        rig_write_service(rig_service("web", "web", "127.0.0.1:8080"));
+        complete(rig_deployment("web", "app:1", 4));
+        hold(true, false);
+        departures[i].go();
+        rig_run_ms(5000);
+        cr_expect_gt(rig_status("web").stopping, 0, "%s", departures[i].what);
+        cr_expect_eq(stops(), 0, "%s: stopped before its work had ended", departures[i].what);
+        hold(true, true);
+        rig_run_ms(2000);
+        cr_expect_gt(stops(), 0, "%s", departures[i].what);
+        rig_end();
+        setup();
+    }
+}
+
+Test(rollout, whose_first_wave_drains_goes_on_with_the_next_within_max_draining)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 8);
+    wanted->rollout.max_surge = (struct amount){2, false};
+    wanted->rollout.max_draining = (struct amount){4, false};
+    rig_write_service(rig_service("web", "web", "127.0.0.1:8080"));
+    complete(wanted);
+    hold(true, false);
+    wanted->template.image = "app:2";
+    rig_write(wanted);
+    rig_run_ms(8000);
+    cr_assert_eq(rig_status("web").stopping, 4, "the second wave did not wait for the first");
+    cr_assert_eq(stops(), 0);
+    hold(true, true);
+    rig_run_ms(15000);
+    expect_phase(PHASE_COMPLETE);
+}
+
 /* -- pause -- */
 
 Test(rollout, stands_still_while_it_is_paused_and_goes_on_when_it_is_resumed)
