@@ -89,10 +89,11 @@ def web(name, **changes):
 class Served:
     """A service in front of ready containers."""
 
-    def __init__(self, daemon, name, replicas):
+    def __init__(self, daemon, name, replicas, protocol="tcp"):
         self.daemon, self.name, self.port = daemon, name, free_port()
         api = daemon.api
-        api.post("/services", service(name, f"127.0.0.1:{self.port}")).check(201)
+        api.post("/services", service(name, f"127.0.0.1:{self.port}",
+                                       protocol=protocol)).check(201)
         api.post("/deployments", web(name, replicas=replicas)).check(201)
         self.settle(replicas)
 
@@ -117,4 +118,4 @@ class Served:
 
 @pytest.fixture
 def serve(daemon, name):
-    return lambda replicas=3: Served(daemon, name, replicas)
+    return lambda replicas=3, **options: Served(daemon, name, replicas, **options)
