@@ -2,6 +2,8 @@
 connection: rollouts, scaling, a killed replica, a killed daemon. ORCH_ROLLOUTS says how many."""
 import os
 
+import pytest
+
 from conftest import IMAGES
 from harness.load import KeepAliveLoad
 from harness.wait import eventually
@@ -40,6 +42,7 @@ def kill_daemon(served):
     served.settle(3, within=60)
 
 
+@pytest.mark.limit(60 + 30 * ROLLOUTS)
 def test_nothing_fails_a_request_or_closes_a_connection(engine, serve):
     served = serve(3, protocol="http")
     with KeepAliveLoad(served.port, threads=4) as load, \

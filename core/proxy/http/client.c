@@ -245,8 +245,10 @@ static bool is_leaving(const struct http_client *client)
 
 enum http_persistence http_persistence(struct http_client *client)
 {
+    bool last = client->ended && (!client->in || client->in->at == client->in->end);
     if (!client->closing && is_leaving(client))
-        client->closing = client->lingers = true;
+        client->lingers = true;
+    client->closing |= client->lingers || last;
     if (client->closing)
         return HTTP_CLOSES;
     return client->old ? HTTP_KEEPS_ALIVE : HTTP_PERSISTS;
@@ -399,7 +401,7 @@ static void read_more(struct http_client *client)
     if (count > 0)
         in->end += (uint32_t)count;
     else if (count == 0)
-        client->ended = client->closing = true;
+        client->ended = true; /* what has come before is answered all the same */
     else if (has_failed())
         http_client_lost(client);
 }

@@ -224,7 +224,6 @@ static bool answer(struct served *served)
 static void *serve(void *argument)
 {
     struct served *served = argument;
-    atomic_fetch_add(&served->origin->open, 1);
     while (read_head(served) && answer(served)) {
     }
     shutdown(served->fd, SHUT_WR);
@@ -246,6 +245,7 @@ static void *accept_all(void *argument)
         served->fd = accept(origin->fd, NULL, NULL);
         cr_assert(served->fd >= 0);
         atomic_fetch_add(&origin->connections, 1);
+        atomic_fetch_add(&origin->open, 1);
         cr_assert_eq(pthread_create(&thread, NULL, serve, served), 0);
         pthread_detach(thread);
     }

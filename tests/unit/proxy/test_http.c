@@ -176,6 +176,20 @@ Test(proxy_http, answers_what_was_pipelined_in_order)
     close(fd);
 }
 
+Test(proxy_http, answers_what_was_pipelined_before_the_clients_end)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    put_bytes(fd, GET("/none") GET("/name") GET("/none"));
+    shutdown(fd, SHUT_WR);
+    receive_all(fd);
+    cr_assert_eq(atomic_load(&a->requests), 3);
+    const char *second = strstr(got, "HTTP/1.1 200 OK\r\n");
+    cr_assert(second && strncmp(got, "HTTP/1.1 204 ", 13) == 0 &&
+              strstr(second, "\r\n\r\naHTTP/1.1 204 "));
+    close(fd);
+}
+
 Test(proxy_http, serves_clients_of_http_1_0)
 {
     start_one();
@@ -361,6 +375,98 @@ Test(proxy_http, tells_that_an_endpoint_does_not_speak_http)
     start_one();
     expect_answer(GET("/garbage"),
                   ANSWER("502 Bad Gateway", "37", "", "The endpoint's reply is not HTTP/1.1"));
+}
+
+/* -- hostile -- */
+
+/* Requests whose bodies hold requests, with a few bytes changed, doubled or left out each time. */
+static size_t mutate(char *out, size_t room, unsigned number, struct random_source *random)
+{
+    static const char *const seeds[] = {
+        "POST /name HTTP/1.1\r\n" HOST "Content-Length: 42\r\n\r\nGET /name HTTP/1.1\r\n" HOST
+        "X: \r\n\r\n",
+        "POST /name HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"
+        "2a;x=y\r\nGET /name HTTP/1.1\r\n" HOST "X: \r\n\r\n\r\n0\r\n\r\n",
+        "POST /name HTTP/1.1\r\n" HOST "Content-Length: 5\r\nTransfer-Encoding: identity\r\n\r\n"
+        "0\r\n\r\n" GET("/name"),
+        "GET /name HTTP/1.1\r\n" HOST "Content-Length: 0\r\nX: y\r\n\r\n" GET("/name") GET("/name"),
+    };
+    static const char tokens[] = "\r\n\t\v ,;:=0179afxX\"\0\x80_-";
+    const char *seed = seeds[number % (sizeof seeds / sizeof seeds[0])];
+    size_t length = strlen(seed), edits = 1 + random->next(random->context) % 3;
+    cr_assert(length + 64 < room);
+    memcpy(out, seed, length);
+    while (edits--) {
+        uint64_t draw = random->next(random->context);
+        size_t at = (draw >> 8) % length, span = 1 + (draw >> 40) % 16;
+        switch (draw % 3) {
+        case 0:
+            out[at] = tokens[(draw >> 24) % (sizeof tokens - 1)];
+            break;
+        case 1: /* left out */
+            span = span < length - at ? span : length - at - 1;
+            memmove(out + at, out + at + span, length - at - span);
+            length -= span;
+            break;
+        default: /* doubled */
+            span = span < length - at ? span : length - at;
+            memmove(out + at + span, out + at, length - at);
+            length += span;
+        }
+    }
+    return length;
+}
+
+static unsigned count(const char *bytes, size_t length, const char *what)
+{
+    unsigned found = 0;
+    for (const char *at = bytes;
+         (at = memmem(at, length - (size_t)(at - bytes), what, strlen(what))); at++)
+        found++;
+    return found;
+}
+
+/* What was cut may reach the endpoint later. Connections are accepted in order, so that one of our
+ * own tells when all before it have been. */
+static void wait_for_stragglers(void)
+{
+    int fd = client_connect(a->port);
+    ask(fd, GET("/none"), "\r\n\r\n");
+    close(fd);
+    while (atomic_load(&a->open) > 1) /* the pool's; the suite's time limit bounds it */
+        usleep(100);
+}
+
+/* The endpoint reads by other rules than the proxy, and has no other say. */
+Test(proxy_http, endpoint_and_proxy_never_disagree_on_how_many_requests_there_are)
+{
+    struct random_seeded generator;
+    struct random_source random = random_seeded_source(&generator);
+    char request[1024];
+    const char *wanted = getenv("HTTP_MUTATIONS"); /* more than in every run */
+    unsigned mutations = wanted ? (unsigned)atoi(wanted) : 600;
+    random_seeded_init(&generator, 1);
+    start_one();
+    for (unsigned number = 0; number < mutations; number++) {
+        size_t length = mutate(request, sizeof request, number, &random), received = 0;
+        atomic_store(&a->requests, 0);
+        int fd = client_connect(rig.port);
+        cr_assert_eq(send(fd, request, length, MSG_NOSIGNAL), (ssize_t)length);
+        shutdown(fd, SHUT_WR);
+        ssize_t last;
+        while ((last = recv(fd, got + received, sizeof got - received, 0)) > 0)
+            received += (size_t)last;
+        close(fd);
+        unsigned served = count(got, received, "HTTP/1.1 200 OK\r\n");
+        unsigned seen = atomic_load(&a->requests);
+        bool cut = last < 0; /* the body did not come whole: the endpoint may have seen its head */
+        unsigned refused = count(got, received, "HTTP/1.1 4") + count(got, received, "HTTP/1.1 50");
+        if (cut || refused)
+            wait_for_stragglers();
+        cr_assert(seen >= served && seen <= served + (cut || refused),
+                  "%u: %u replies, %u requests seen, last %zd: %.*s\n---\n%.*s", number, served,
+                  seen, last, (int)length, request, (int)received, got);
+    }
 }
 
 /* -- failing endpoints -- */
