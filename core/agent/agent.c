@@ -28,14 +28,9 @@ void agent_look_all(struct agent *agent)
  * tables anew. */
 static void agent_forget_told(struct agent *agent)
 {
-    struct unit *unit, *next;
     agent->table_acknowledged = agent->table_version = agent->version_count = 0;
     for (struct drained_note *note = agent->drained; note; note = note->next)
         note->drain.table_version = 0;
-    HASH_ITER(hh, agent->units, unit, next)
-    {
-        unit->gone_told = false;
-    }
 }
 
 static void ask_engine(void *argument);

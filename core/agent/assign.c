@@ -98,13 +98,13 @@ static void change_cluster(struct agent *agent, const char *cluster)
     agent->listed = agent->full_assignment = false;
 }
 
-/* Removed behind our back, and the server did not hear of it: it still wants that very record. */
+/* Removed behind our back, and no server can have heard of it: this one wants that very record. */
 static void revive(struct agent *agent)
 {
     struct unit *unit, *next;
     HASH_ITER(hh, agent->units, unit, next)
     {
-        if (unit->phase == UNIT_VANISHED && unit->intent == ASSIGNED_RUN && !unit->gone_told)
+        if (unit->phase == UNIT_VANISHED && unit->intent == ASSIGNED_RUN && !unit->gone_said)
             unit_revive(unit);
     }
 }

@@ -56,7 +56,7 @@ enum unit_phase {
     UNIT_ENDED,    /* its process ended; what follows depends on policy and intent */
     UNIT_REMOVING, /* the remove call is under way: it is on its way out for good */
     UNIT_FAILED,   /* for good */
-    UNIT_VANISHED  /* removed behind our back; reported, and the server makes another */
+    UNIT_VANISHED  /* removed behind our back; kept, then reported: the server makes another */
 };
 enum unit_call { CALL_NONE = 0, CALL_MAKE, CALL_STOP, CALL_REMOVE };
 
@@ -77,7 +77,7 @@ struct unit {
     bool stop_then_restart; /* a liveness failure or a restart asked for: stop, then make anew */
     bool dirty;             /* to be reported */
     bool touched;           /* the engine spoke of it while it was being made */
-    bool gone_told;         /* vanished, and this connection's server knows */
+    bool gone_said;         /* vanished, and a server may know: never made anew by us alone */
     bool end_told;          /* this end is known to the server, from before a restart of ours */
     bool name_taken;        /* when it was last made: the next list says what becomes of that one */
     bool adopted;           /* what has the name is this one: it is started, not made */
@@ -116,6 +116,11 @@ struct table_entry {
 struct drained_note {
     struct drained_note *next;
     struct reported_drain drain; /* strings owned */
+};
+struct gone_note { /* stopped and removed */
+    struct gone_note *next;
+    uint64_t saved_by; /* a restart of ours must not make again what was said to be gone */
+    char id[80];
 };
 struct figure {
     UT_hash_handle hh;
@@ -181,7 +186,7 @@ struct agent {
     struct drained_note *drained;
     struct figure *figures;
     struct end_note *end_notes;
-    struct text gone; /* ids, each terminated by a NUL */
+    struct gone_note *gone;
 };
 
 /* unit.c */
@@ -249,8 +254,8 @@ void table_finish(struct agent *agent);
 /* report.c */
 void report_arrange(struct agent *agent);
 void report_unit(struct unit *unit);
-void report_gone(struct agent *agent, const char *id);
-void report_not_gone(struct agent *agent, const char *id); /* made anew before it was told */
+void report_gone(struct agent *agent, const char *id); /* once the file no longer has it */
+void report_saved(struct agent *agent);                /* what has waited for it can be said */
 void report_end(struct unit *unit, const struct orch_container_view *view, const char *reason);
 void report_finish(struct agent *agent);
 void report_due(void *agent);

@@ -20,6 +20,7 @@ struct kept_container {
     int64_t started_at_ms, backoff_ns;
     int64_t ended_at_ms, next_start_at_ms, exit_code; /* of an end that waits for its restart */
     bool ready;
+    bool vanished; /* and a server may have been told so: it alone says what follows */
 };
 struct kept {
     const char *cluster;
@@ -44,6 +45,7 @@ static const struct field kept_container_fields[] = {
      .offset = AT(exit_code),
      .initial = "null"},
     {.name = "ready", .kind = FIELD_BOOL, .offset = AT(ready)},
+    {.name = "vanished", .kind = FIELD_BOOL, .offset = AT(vanished)},
 };
 #undef AT
 static const struct type kept_container_type = {.name = "KeptContainer",
@@ -96,7 +98,8 @@ static struct kept_container kept_of(const struct unit *unit)
                                    .next_start_at_ms = ended ? unit->next_start_at_ms : 0,
                                    .exit_code = ended ? unit->exit_code : NUMBER_NULL,
                                    .ready =
-                                       unit->phase == UNIT_UNKNOWN ? unit->was_ready : unit->ready};
+                                       unit->phase == UNIT_UNKNOWN ? unit->was_ready : unit->ready,
+                                   .vanished = unit->phase == UNIT_VANISHED};
 }
 
 static void fill(struct agent *agent, struct text *out)
@@ -197,6 +200,7 @@ static void saved(struct loop_job *job)
                   LOG_STR("path", saving->path), LOG_STR("error", strerror(saving->fault)));
     else
         agent->save_done = saving->number;
+    report_saved(agent);
     bool again = agent->save_wanted > agent->save_done;
     bool failed = saving->failed;
     free_saving(saving);
@@ -272,6 +276,9 @@ static void take_kept(struct agent *agent, const struct kept *kept)
         unit->end_told = entry->ended_at_ms != 0;
         if (entry->assigned.failed)
             unit->phase = UNIT_FAILED;
+        if (entry->vanished)
+            unit->phase = UNIT_VANISHED;
+        unit->gone_said = entry->vanished;
     }
 }
 

@@ -24,18 +24,30 @@ void report_unit(struct unit *unit)
 
 void report_gone(struct agent *agent, const char *id)
 {
-    text_append(&agent->gone, id, strlen(id) + 1);
+    struct gone_note *note = memory_alloc(sizeof *note);
+    note->next = agent->gone;
+    note->saved_by = keep_save(agent);
+    snprintf(note->id, sizeof note->id, "%s", id);
+    agent->gone = note;
     report_arrange(agent);
 }
 
-void report_not_gone(struct agent *agent, const char *id)
+/* Said before it is kept, a restart of ours would make it again while its record goes. */
+static bool may_be_said(const struct unit *unit)
 {
-    struct text kept = {0};
-    for (size_t at = 0; at < agent->gone.length; at += strlen(agent->gone.data + at) + 1)
-        if (strcmp(agent->gone.data + at, id) != 0)
-            text_append(&kept, agent->gone.data + at, strlen(agent->gone.data + at) + 1);
-    text_finish(&agent->gone);
-    agent->gone = kept;
+    return unit->phase == UNIT_VANISHED && unit->agent->save_done >= unit->saved_by;
+}
+
+void report_saved(struct agent *agent)
+{
+    struct unit *unit, *next;
+    HASH_ITER(hh, agent->units, unit, next)
+    {
+        if (may_be_said(unit) && !unit->gone_said)
+            report_unit(unit);
+    }
+    if (agent->gone)
+        report_arrange(agent);
 }
 
 /* -- ends, with their last lines -- */
@@ -209,37 +221,27 @@ static void fill_containers(struct agent *agent, struct report *report, struct a
     {
         if (!unit->dirty && !report->full)
             continue;
-        if (unit->phase != UNIT_VANISHED)
+        if (!may_be_said(unit))
             items[report->containers.count++] = reported(unit, arena);
     }
 }
 
-static bool says_gone(const struct report *report, const char *id)
-{
-    for (uint32_t i = 0; i < report->gone.count; i++)
-        if (strcmp(*LIST_AT(report->gone, const char *, i), id) == 0)
-            return true;
-    return false;
-}
-
 /* The first of a connection names again what was removed behind our back: whoever was told before
- * may not have made it durable, and what a full report leaves out counts as still to be made. */
+ * may not have made it durable. */
 static void fill_gone(struct agent *agent, struct report *report, struct arena *arena)
 {
     struct unit *unit, *next;
-    size_t at = 0;
-    const char **items =
-        arena_alloc(arena, (agent->gone.length + HASH_COUNT(agent->units) + 1) * sizeof *items);
+    uint32_t notes = 0;
+    for (struct gone_note *note = agent->gone; note; note = note->next)
+        notes++;
+    const char **items = arena_alloc(arena, (notes + HASH_COUNT(agent->units) + 1) * sizeof *items);
     report->gone.items = items;
-    while (at < agent->gone.length) {
-        items[report->gone.count++] = arena_strdup(arena, agent->gone.data + at);
-        at += strlen(agent->gone.data + at) + 1;
-    }
-    if (!report->full)
-        return;
+    for (struct gone_note *note = agent->gone; note; note = note->next)
+        if (agent->save_done >= note->saved_by)
+            items[report->gone.count++] = note->id;
     HASH_ITER(hh, agent->units, unit, next)
     {
-        if (unit->phase == UNIT_VANISHED && !says_gone(report, unit->id))
+        if ((unit->dirty || report->full) && may_be_said(unit))
             items[report->gone.count++] = unit->id;
     }
 }
@@ -295,6 +297,19 @@ static void fill_listeners(struct agent *agent, struct report *report, struct ar
     }
 }
 
+static void forget_gone(struct agent *agent, uint64_t saved_by)
+{
+    for (struct gone_note **link = &agent->gone; *link;) {
+        struct gone_note *note = *link;
+        if (note->saved_by > saved_by) {
+            link = &note->next;
+        } else {
+            *link = note->next;
+            free(note);
+        }
+    }
+}
+
 static void forget_notes(struct agent *agent)
 {
     while (agent->drained) {
@@ -309,7 +324,6 @@ static void forget_notes(struct agent *agent)
         free_end_note(agent->end_notes);
         agent->end_notes = next;
     }
-    text_clear(&agent->gone);
 }
 
 /* What the message held is told; what it could not hold waits for the next. */
@@ -321,7 +335,7 @@ static void forget_told(struct agent *agent)
     HASH_ITER(hh, agent->units, unit, next_unit)
     {
         unit->dirty = false;
-        unit->gone_told = unit->phase == UNIT_VANISHED;
+        unit->gone_said = unit->gone_said || may_be_said(unit);
     }
     HASH_ITER(hh, agent->templates, template, next_template)
     {
@@ -333,6 +347,7 @@ static void forget_told(struct agent *agent)
         entry->listener_dirty = false;
     }
     forget_notes(agent);
+    forget_gone(agent, agent->save_done);
 }
 
 static void fill_figures(struct agent *agent, struct report *report, struct arena *arena)
@@ -422,7 +437,7 @@ void report_finish(struct agent *agent)
         HASH_DEL(agent->figures, figure);
         free(figure);
     }
-    text_finish(&agent->gone);
+    forget_gone(agent, UINT64_MAX);
     loop_timer_stop(&agent->report_timer);
     loop_timer_stop(&agent->heartbeat);
 }

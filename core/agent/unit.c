@@ -199,7 +199,7 @@ static void begin_anew(struct unit *unit)
         unit->incarnation = unit->wanted_incarnation;
     unit->wanted_incarnation = unit->incarnation;
     unit->next_start_at_ms = 0;
-    unit->stop_then_restart = false;
+    unit->stop_then_restart = unit->gone_said = false;
     loop_timer_stop(&unit->restart);
     unit->saved_by = keep_save(unit->agent);
     unit_set(unit, UNIT_NEW, unit->reason, unit->message);
@@ -219,7 +219,6 @@ static void restart_due(void *argument)
 
 void unit_revive(struct unit *unit)
 {
-    report_not_gone(unit->agent, unit->id);
     begin_anew(unit);
 }
 
@@ -400,7 +399,7 @@ static void removed_behind_our_back(struct unit *unit)
     if (!unit->agent->link) /* nobody to make another: this one is made anew */
         begin_anew(unit);
     else
-        report_gone(unit->agent, unit->id);
+        unit->saved_by = keep_save(unit->agent);
 }
 
 void unit_absent(struct unit *unit)
@@ -498,9 +497,10 @@ void unit_removed(struct unit *unit)
         unit_look(unit);
         return;
     }
-    report_gone(agent, unit->id);
+    char id[sizeof unit->id];
+    memcpy(id, unit->id, sizeof id);
     unit_destroy(unit);
-    keep_save(agent);
+    report_gone(agent, id);
 }
 
 /* -- the next step -- */

@@ -279,6 +279,8 @@ void container_manager_fill_assigned(struct container_manager *manager,
                                      const struct container *container,
                                      struct assigned_container *out)
 {
+    const struct soft *soft = container_soft(manager, container);
+    bool wanted = container->intent == INTENT_RUN && !(soft && soft->gone);
     *out = (struct assigned_container){
         .id = container->id,
         .slot = container->slot,
@@ -287,7 +289,7 @@ void container_manager_fill_assigned(struct container_manager *manager,
         .incarnation = container->incarnation,
         .restarts = container->restarts,
         .seq = (int64_t)container->record.seq,
-        .intent = container->intent == INTENT_RUN                        ? ASSIGNED_RUN
+        .intent = wanted                                                 ? ASSIGNED_RUN
                   : container_manager_is_drained(manager, container->id) ? ASSIGNED_STOP
                                                                          : ASSIGNED_DRAIN,
         .failed = container->failed};

@@ -97,7 +97,6 @@ static void take_status(struct container_manager *manager, struct soft *soft,
     set_times(soft, reported);
     set_ready(manager, soft, ready);
     soft->reported = true;
-    soft->gone = false;
     soft->incarnation = (int32_t)reported->incarnation;
     soft->restarts = (int32_t)reported->restarts;
     container_move(manager, soft,
@@ -130,7 +129,7 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
         manager->events.assign(manager->events.argument, node, reported->id, NULL);
         return;
     }
-    if (reported->state < CONTAINER_PENDING || reported->state > CONTAINER_LOST)
+    if (reported->state < CONTAINER_PENDING || reported->state > CONTAINER_LOST || soft->gone)
         return;
     soft->in_table.owner_word = manager->full_reports;
     note_name_taken(txn, soft, reported);
@@ -158,7 +157,8 @@ static void serves_no_more(struct container_manager *manager, struct soft *soft)
 }
 
 /* Stopped and removed as it was asked; or removed behind our back: then another record takes its
- * place at once. */
+ * place at once. The record goes, however long the store takes: until then nobody is told to make
+ * it again (container_manager_fill_assigned), and no later word of the node brings it back. */
 static void take_gone(struct container_manager *manager, struct txn *txn, const char *node,
                       const char *id)
 {
@@ -193,7 +193,7 @@ static void take_absent(struct container_manager *manager, const char *node)
     for (struct soft *soft = soft_of_node(manager, node); soft; soft = next) {
         const struct container *container = soft->record;
         next = soft->next_on_node;
-        if (soft->in_table.owner_word == manager->full_reports)
+        if (soft->gone || soft->in_table.owner_word == manager->full_reports)
             continue;
         set_ready(manager, soft, false);
         /* The report may have been on its way before the node heard of it: asked for the end of

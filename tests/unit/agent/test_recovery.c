@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 TestSuite(recovery, .init = rig_setup, .fini = rig_teardown, .timeout = 60);
@@ -181,16 +182,80 @@ Test(recovery, removed_behind_our_back_is_told_at_once)
     cr_assert_eq(engine_alive(), 1);
 }
 
-Test(recovery, removed_behind_our_back_and_the_server_did_not_hear)
+/* Its record may be on its way out, however late: made again, it would run without one. */
+Test(recovery, what_was_said_to_be_gone_waits_for_the_servers_answer)
 {
     begin();
     engine_erase(engine_find("web-0"));
     rig_run_ms(20);
+    cr_assert(rig_seen(ID)->gone);
+    rig_seen(ID)->gone = false;
+    rig_stop();
+    rig_start();
+    rig_run_ms(2000);
+    cr_assert_eq(engine_alive(), 0, "not by an agent started anew");
+    assign(1); /* by a server that has not heard of it, or could not keep it yet */
+    cr_assert_eq(engine_alive(), 0);
+    cr_assert(rig_seen(ID)->gone, "it is told so again");
     rig_link();
     assign(1);
-    rig_run_ms(500);
-    cr_assert(rig_seen(ID)->ready);
+    cr_assert_eq(engine_alive(), 0);
+    rig_remove(ID);
+    rig_want("web-0-bbbbbb", 1, ASSIGNED_RUN);
+    rig_send(false);
+    rig_run_ms(400);
     cr_assert_eq(engine_alive(), 1);
+}
+
+/* As long as it exists the agent's file can't be written. */
+static void block_file(bool block)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/agent.json.new", rig.directory);
+    unlink(path);
+    cr_assert_eq(block ? mkdir(path, 0700) : rmdir(path), 0);
+}
+
+Test(recovery, removed_behind_our_back_is_said_only_once_it_is_kept)
+{
+    begin();
+    block_file(true);
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(500);
+    cr_assert_not(rig_seen(ID)->gone);
+    cr_assert_eq(rig_seen(ID)->state, CONTAINER_EXITED, "nobody is sent there meanwhile");
+    cr_assert_not(rig_seen(ID)->ready);
+    block_file(false);
+    rig_run_ms(2000);
+    cr_assert(rig_seen(ID)->gone);
+}
+
+Test(recovery, stopped_and_removed_is_said_only_once_it_is_kept)
+{
+    begin();
+    block_file(true);
+    rig_want(ID, 1, ASSIGNED_STOP);
+    rig_send(false);
+    rig_run_ms(500);
+    cr_assert_null(engine_find("web-0"));
+    cr_assert_not(rig_seen(ID)->gone, "a restart of the agent would make it again");
+    block_file(false);
+    rig_run_ms(2000);
+    cr_assert(rig_seen(ID)->gone);
+}
+
+/* Nobody can have heard of it: the record is still to be had. */
+Test(recovery, removed_behind_our_back_and_never_said_it_is_made_anew)
+{
+    begin();
+    block_file(true);
+    engine_erase(engine_find("web-0"));
+    rig_run_ms(20);
+    assign(1);
+    block_file(false);
+    rig_run_ms(2000);
+    cr_assert_not(rig_seen(ID)->gone);
+    cr_assert(rig_seen(ID)->ready);
 }
 
 /* A server that died before it made it durable must not leave the next one waiting for ever. */

@@ -185,6 +185,27 @@ Test(container_manager, one_removed_behind_our_back_serves_no_more_while_the_sto
     cr_assert_eq(rig_status("web").available, 1);
 }
 
+/* The deletion that waits for the store must find nothing that runs. */
+Test(container_manager, one_said_to_be_gone_is_not_wanted_again_while_the_store_is_full)
+{
+    scripted.status = ORCH_E_FULL;
+    scripted.prefix = 0;
+    rig_report_gone(node, id);
+    rig_disconnect(node);
+    rig_connect(node);
+    rig_run_ms(500);
+    cr_assert_not_null(find(), "the store refused its end");
+    rig_report(node, &(struct reported_container){
+                         .id = id, .incarnation = 2, .state = CONTAINER_SCHEDULED});
+    struct assigned_container assigned;
+    container_manager_fill_assigned(rig.server->containers, find(), &assigned);
+    cr_assert_eq(assigned.intent, ASSIGNED_DRAIN);
+    cr_assert_str_eq(status()->reason, "ContainerRemoved");
+    rig_run_ms(2000);
+    cr_assert_null(find(), "it is tried again");
+    cr_assert_eq(rig_status("web").available, 1);
+}
+
 Test(container_manager, the_ends_of_a_slot_go_along_with_it)
 {
     const struct container_end end = {.exit_code = 5, .reason = "ContainerExited"};
