@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: bootstrap build run demo test test-unit test-integration test-e2e lint fmt fmt-check \
-        coverage fuzz bench bench-scale sim sim-planted torture validate install clean help
+        coverage fuzz bench bench-scale sim sim-planted torture torture-rollout validate install clean help
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -76,6 +76,9 @@ sim-planted: ## show that the simulator finds each planted bug
 torture: ## a thousand kills, fifty power cuts, disks, clocks and descriptors that fail (root)
 	@scripts/test-torture --kills 900 --real 100
 	@ORCH_POWER_CUTS=50 scripts/test-torture faults
+
+torture-rollout: ## two hundred rollouts and a million requests over a Docker Engine: none may fail (root)
+	@scripts/test-rollout --rollouts 200 --requests 1000000
 
 validate: build fmt-check ## the example configuration, the format, the API description
 	@scripts/validate
