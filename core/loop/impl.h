@@ -35,15 +35,21 @@ struct loop {
     struct loop_slice *slices, *slices_last;
     pthread_mutex_t lag_lock;
     struct loop_lag lag;
-    uint64_t turn_busy_ns;
+    void (*meter)(void *argument, const char *name, uint64_t wall_ns, uint64_t cpu_ns);
+    void *meter_argument;
+};
+/* When a callback began. */
+struct loop_mark {
+    uint64_t wall_ns, cpu_ns; /* cpu: only with a meter */
 };
 
 void loop_init(struct loop *loop, const struct loop_ops *ops);
 void loop_finish(struct loop *loop);
 void loop_run_posted(struct loop *loop);
 void loop_run_slices(struct loop *loop); /* one step of the first, then it goes to the end */
-/* Runs a callback under the clock of the lag metric. `clock` NULL: time stands still. */
-void loop_account(struct loop *loop, const char *name, uint64_t begun_ns, uint64_t ended_ns);
+/* Around each callback. */
+struct loop_mark loop_begin(const struct loop *loop);
+void loop_account(struct loop *loop, const char *name, struct loop_mark begun);
 uint64_t loop_clock_ns(void);
 
 struct pool;

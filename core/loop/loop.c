@@ -133,9 +133,33 @@ void loop_post(struct loop *loop, struct loop_task *task)
         loop->ops->wake(loop);
 }
 
-void loop_account(struct loop *loop, const char *name, uint64_t begun_ns, uint64_t ended_ns)
+static uint64_t thread_cpu_ns(void)
 {
-    uint64_t spent = ended_ns - begun_ns;
+    struct timespec spent;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &spent);
+    return (uint64_t)spent.tv_sec * NS_PER_SECOND + (uint64_t)spent.tv_nsec;
+}
+
+void loop_set_meter(struct loop *loop,
+                    void (*ran)(void *argument, const char *name, uint64_t wall_ns,
+                                uint64_t cpu_ns),
+                    void *argument)
+{
+    loop->meter_argument = argument;
+    loop->meter = ran;
+}
+
+struct loop_mark loop_begin(const struct loop *loop)
+{
+    return (struct loop_mark){.wall_ns = loop_clock_ns(),
+                              .cpu_ns = loop->meter ? thread_cpu_ns() : 0};
+}
+
+void loop_account(struct loop *loop, const char *name, struct loop_mark begun)
+{
+    uint64_t spent = loop_clock_ns() - begun.wall_ns;
+    if (loop->meter && begun.cpu_ns)
+        loop->meter(loop->meter_argument, name, spent, thread_cpu_ns() - begun.cpu_ns);
     pthread_mutex_lock(&loop->lag_lock);
     loop->lag.total_ns += spent;
     if (spent > 2 * NS_PER_MS)
@@ -166,9 +190,9 @@ void loop_run_posted(struct loop *loop)
         struct loop_task *task = CONTAINER_OF(node, struct loop_task, node);
         node = node->next; /* before run: the task may go away in it */
         const char *name = task->name;
-        uint64_t begun = loop_clock_ns();
+        struct loop_mark begun = loop_begin(loop);
         task->run(task);
-        loop_account(loop, name, begun, loop_clock_ns());
+        loop_account(loop, name, begun);
     }
 }
 
@@ -217,10 +241,10 @@ void loop_run_slices(struct loop *loop)
     if (!slice)
         return;
     loop_slice_stop(slice);
-    uint64_t begun = loop_clock_ns();
+    struct loop_mark begun = loop_begin(loop);
     const char *name = slice->name;
     bool more = slice->step(slice->argument);
-    loop_account(loop, name, begun, loop_clock_ns());
+    loop_account(loop, name, begun);
     if (more)
         loop_slice_start(slice);
 }

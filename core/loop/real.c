@@ -69,9 +69,9 @@ static void timer_fired(struct ev_loop *ev, ev_timer *watcher, int events)
     struct loop *loop = timer->loop;
     const char *name = timer->name;
     timer->deadline_ns = 0;
-    uint64_t begun = loop_clock_ns();
+    struct loop_mark begun = loop_begin(loop);
     timer->fire(timer->argument);
-    loop_account(loop, name, begun, loop_clock_ns());
+    loop_account(loop, name, begun);
 }
 
 static void timer_start(struct loop_timer *timer)
@@ -98,9 +98,9 @@ static void io_ready(struct ev_loop *ev, ev_io *watcher, int events)
     struct loop *loop = io->loop;
     const char *name = io->name;
     unsigned ready = (events & EV_READ ? LOOP_READ : 0u) | (events & EV_WRITE ? LOOP_WRITE : 0u);
-    uint64_t begun = loop_clock_ns();
+    struct loop_mark begun = loop_begin(loop);
     io->ready(io->argument, io->fd, ready);
-    loop_account(loop, name, begun, loop_clock_ns());
+    loop_account(loop, name, begun);
 }
 
 _Static_assert(sizeof(ev_timer) <= sizeof(((struct loop_timer *)0)->impl), "ev_timer fits");

@@ -12,6 +12,7 @@ struct rig {
     struct loop *loop;
     struct server *server;
     struct fleet *fleet;
+    struct turns *turns;
     struct state_subscriber subscriber;
     struct loop_timer poll;
     bool (*reached)(struct rig *rig);
@@ -130,6 +131,7 @@ static void start(struct rig *rig, const struct shape *shape, const char *direct
     *rig = (struct rig){.shape = shape, .out = out, .loop = loop_create_real(&error)};
     snprintf(rig->directory, sizeof rig->directory, "%s", directory);
     loop_timer_init(&rig->poll, rig->loop, "bench", look, rig);
+    rig->turns = turns_watch(rig->loop);
     rig->server = server_create(&(struct server_config){.loop = rig->loop,
                                                         .store = plugin_table("store-sqlite"),
                                                         .store_host = &host,
@@ -347,6 +349,7 @@ void measure_cluster(const struct shape *shape, const char *directory, struct fi
     wait_for(&rig, all_running);
     out->running_seconds = (double)(bench_now_ns() - begun) / 1e9;
     read_turns(&rig, over, &out->turns_over_2ms, &out->longest_turn_ns, out->longest_name);
+    turns_finish(rig.turns, rig.loop, out->turns_by_name);
     out->agent_bytes = fleet_bytes(rig.fleet);
     out->agent_seconds = fleet_seconds(rig.fleet);
     out->peak_bytes = bench_bytes("VmHWM") - out->agent_bytes;
@@ -379,6 +382,7 @@ void measure_restart(const struct shape *shape, const char *directory, struct fi
     out->restart_peak_bytes = bench_bytes("VmHWM") - fleet_bytes(rig.fleet);
     read_turns(&rig, 0, &out->restart_turns_over_2ms, &out->restart_longest_turn_ns,
                out->restart_longest_name);
+    turns_finish(rig.turns, rig.loop, out->restart_turns_by_name);
     check(&rig);
     stop(&rig);
 }

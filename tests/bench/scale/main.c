@@ -17,18 +17,23 @@
  *   bytes         resident set, less what the agents hold: at its peak, and per container and node
  *   longest turn  of the loop while placing, by its own account; a callback of the agents is named
  *                 "link to agent" or "agents". Wall clock: a busy machine lengthens it
+ *   callbacks     of the loop by name, the ten longest, by the thread's CPU time beside the wall's;
+ *                 from the process's start until all runs, so the loading and start are in them
  *   restart       a second process on the same directory: until it serves (state loaded, managers
  *                 started), then until all nodes have reported all their containers
  * churn: other deployments are scaled up and down every 100 ms; unschedulable: 100 deployments that
  * fit nowhere wait beside the load. Both figures are the load's.
  *
- * bench_scale [--smoke] [--json FILE] [--directory DIR] [NAME...]: exit 1 when a result is wrong.
+ * `--help` names the options. Exit 1 when a result is wrong, 2 for a wrong command line.
  */
 #include "scale.h"
 #include "base/log.h"
 
+#include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,25 +89,30 @@ uint64_t bench_bytes(const char *field)
 
 /* -- each in a process of its own -- */
 
+static void check_end(int status, struct figures *out)
+{
+    if (WIFSIGNALED(status))
+        bench_fail(out, "the measuring process was ended by signal %d (%s)", WTERMSIG(status),
+                   strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) != 0)
+        bench_fail(out, "the measuring process ended with exit code %d", WEXITSTATUS(status));
+}
+
+/* `out` is shared with the child: what it measured before it ended badly is kept. */
 static void in_child(void (*measure)(const struct shape *, const char *, struct figures *),
                      const struct shape *shape, const char *directory, struct figures *out)
 {
-    int ends[2], status;
-    if (pipe(ends) != 0) {
-        bench_fail(out, "no pipe");
-        return;
-    }
+    int status = 0;
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
         measure(shape, directory, out);
-        _exit(write(ends[1], out, sizeof *out) == (ssize_t)sizeof *out ? 0 : 1);
+        _exit(0);
     }
-    close(ends[1]);
-    if (read(ends[0], out, sizeof *out) != (ssize_t)sizeof *out)
-        bench_fail(out, "the measuring process ended early");
-    close(ends[0]);
-    waitpid(child, &status, 0);
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        bench_fail(out, "no measuring process: %s", strerror(errno));
+    else
+        check_end(status, out);
 }
 
 static void alone(const struct shape *shape, const char *directory, struct figures *out)
@@ -163,6 +173,10 @@ static void print_row(const struct shape *shape, const struct figures *f)
                "", f->restart_seconds, f->restart_running_seconds,
                (double)f->restart_peak_bytes / 1048576, (double)f->restart_longest_turn_ns / 1e6,
                f->restart_longest_name, (unsigned long long)f->restart_turns_over_2ms);
+    if (shape->restart || turns_cpu_over(f->turns_by_name))
+        turns_print("loop's callbacks", f->turns_by_name);
+    if (shape->restart)
+        turns_print("of the restart", f->restart_turns_by_name);
     if (f->fault[0])
         printf("%14s WRONG: %s\n", "", f->fault);
     fflush(stdout);
@@ -173,11 +187,12 @@ static void write_memory(FILE *out, const struct figures *f)
     fprintf(out,
             "\"peakBytes\": %llu, \"bytesPerContainer\": %llu, \"bytesPerNode\": %llu, "
             "\"agentBytes\": %llu, \"agentSeconds\": %.3f, \"longestTurnMicros\": %.1f, "
-            "\"turnsOver2ms\": %llu",
+            "\"turnsOver2ms\": %llu, \"turnsOver2msCpu\": %llu",
             (unsigned long long)f->peak_bytes, (unsigned long long)f->bytes_per_container,
             (unsigned long long)f->bytes_per_node, (unsigned long long)f->agent_bytes,
             f->agent_seconds, (double)f->longest_turn_ns / 1e3,
-            (unsigned long long)f->turns_over_2ms);
+            (unsigned long long)f->turns_over_2ms,
+            (unsigned long long)turns_cpu_over(f->turns_by_name));
 }
 
 static void write_shape(FILE *out, const struct shape *shape, const struct figures *f)
@@ -273,29 +288,85 @@ static bool is_named(const struct shape *shape, char **names, int count)
     return named;
 }
 
+struct options {
+    const char *json, *directory;
+    uint32_t part;
+    bool smoke;
+};
+
+static const char usage[] =
+    "usage: bench_scale [--smoke] [--json FILE] [--directory DIR] [--part N] [NAME...]\n"
+    "  --smoke  small workloads: only whether the results are right\n"
+    "  --part   one Nth of each workload's deployments\n"
+    "names: growth, and";
+
+static int show_usage(FILE *to)
+{
+    fputs(usage, to);
+    for (int i = 0; i < SHAPES; i++)
+        fprintf(to, " %s", shapes[i].name);
+    fputs("\n", to);
+    return to == stdout ? 0 : 2;
+}
+
+/* False: `status` is what the program ends with. */
+static bool read_options(int argc, char **argv, struct options *out, int *status)
+{
+    static const struct option known[] = {{"smoke", no_argument, NULL, 's'},
+                                          {"json", required_argument, NULL, 'j'},
+                                          {"directory", required_argument, NULL, 'd'},
+                                          {"part", required_argument, NULL, 'p'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+        if (option == 's')
+            out->smoke = true;
+        else if (option == 'j')
+            out->json = optarg;
+        else if (option == 'd')
+            out->directory = optarg;
+        else if (option == 'p' && atoi(optarg) > 0)
+            out->part = (uint32_t)atoi(optarg);
+        else {
+            *status = show_usage(option == 'h' ? stdout : stderr);
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct shape sized(const struct options *options, const struct shape *whole)
+{
+    struct shape shape = options->smoke ? shrink(*whole) : *whole;
+    if (shape.deployments > options->part)
+        shape.deployments /= options->part;
+    return shape;
+}
+
 int main(int argc, char **argv)
 {
-    const char *json = NULL, *directory = ".";
-    bool smoke = false, wrong = false;
-    int at = 1;
-    for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--smoke") == 0)
-            smoke = true;
-        else if (strcmp(argv[at], "--json") == 0 && at + 1 < argc)
-            json = argv[++at];
-        else if (strcmp(argv[at], "--directory") == 0 && at + 1 < argc)
-            directory = argv[++at];
+    struct options options = {.directory = ".", .part = 1};
+    bool wrong = false;
+    int status = 0;
+    if (!read_options(argc, argv, &options, &status))
+        return status;
+    struct figures *figures = mmap(NULL, SHAPES * sizeof *figures, PROT_READ | PROT_WRITE,
+                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (figures == MAP_FAILED) {
+        perror("mmap");
+        return 1;
     }
-    struct figures figures[SHAPES] = {{0}};
     log_configure(getenv("BENCH_LOG") ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, LOG_FORMAT_TEXT, 2);
     print_head();
     for (int i = 0; i < SHAPES; i++) {
-        if (!is_named(&shapes[i], argv + at, argc - at) || (smoke && is_growth(&shapes[i])))
+        if (!is_named(&shapes[i], argv + optind, argc - optind) ||
+            (options.smoke && is_growth(&shapes[i])))
             continue;
-        struct shape shape = smoke ? shrink(shapes[i]) : shapes[i];
-        run(&shape, directory, &figures[i]);
+        struct shape shape = sized(&options, &shapes[i]);
+        run(&shape, options.directory, &figures[i]);
         print_row(&shape, &figures[i]);
         wrong |= figures[i].fault[0] != 0;
     }
-    return (json && !write_json(json, figures)) || wrong ? 1 : 0;
+    return (options.json && !write_json(options.json, figures)) || wrong ? 1 : 0;
 }

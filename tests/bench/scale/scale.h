@@ -22,6 +22,15 @@ struct shape {
 enum { ZONES = 3, NODE_CPU_MILLIS = 128000 };
 #define NODE_MEMORY_BYTES (INT64_C(512) << 30)
 
+/* The loop's callbacks of one name. */
+struct turn_figures {
+    char name[32];
+    uint64_t calls, cpu_total_ns;
+    uint64_t cpu_longest_ns, wall_longest_ns;
+    uint64_t cpu_over, wall_over; /* how many took over 2 ms */
+};
+enum { TURNS_SHOWN = 10 };
+
 struct figures {
     uint64_t nodes, containers, decisions;
     double decision_seconds, durable_seconds, running_seconds;
@@ -29,6 +38,7 @@ struct figures {
     uint64_t peak_bytes, bytes_per_container, bytes_per_node; /* of the server's process */
     uint64_t agent_bytes, turns_over_2ms, longest_turn_ns, turns;
     double agent_seconds;
+    struct turn_figures turns_by_name[TURNS_SHOWN], restart_turns_by_name[TURNS_SHOWN];
     double restart_seconds, restart_running_seconds;
     uint64_t restart_peak_bytes, restart_turns_over_2ms, restart_longest_turn_ns;
     char longest_name[48], restart_longest_name[48], fault[240]; /* fault: what was wrong */
@@ -61,6 +71,13 @@ void measure_decisions(const struct shape *shape, struct figures *out);
 void measure_cluster(const struct shape *shape, const char *directory, struct figures *out);
 /* A start on what measure_cluster left. */
 void measure_restart(const struct shape *shape, const char *directory, struct figures *out);
+
+/* -- turns.c: from turns_watch to turns_finish -- */
+struct turns;
+struct turns *turns_watch(struct loop *loop);
+void turns_finish(struct turns *turns, struct loop *loop, struct turn_figures worst[TURNS_SHOWN]);
+uint64_t turns_cpu_over(const struct turn_figures worst[TURNS_SHOWN]);
+void turns_print(const char *when, const struct turn_figures worst[TURNS_SHOWN]);
 
 uint64_t bench_now_ns(void);
 uint64_t bench_bytes(const char *field); /* of /proc/self/status: "VmRSS", "VmHWM" */

@@ -438,6 +438,35 @@ Test(real_loop, lag_names_what_held_the_loop)
     cr_assert_eq(lag.longest_ns, 0, "each reading begins anew");
 }
 
+struct metered {
+    uint64_t calls, wall_ns, cpu_ns;
+};
+
+static void meter(void *argument, const char *name, uint64_t wall_ns, uint64_t cpu_ns)
+{
+    struct metered *metered = argument;
+    cr_assert_str_eq(name, "slow one");
+    metered->calls++;
+    metered->wall_ns += wall_ns;
+    metered->cpu_ns += cpu_ns;
+}
+
+Test(real_loop, a_meter_tells_time_at_work_from_time_that_passed)
+{
+    struct loop_timer timer;
+    struct metered metered = {0};
+    loop_set_meter(loop, meter, &metered);
+    loop_timer_init(&timer, loop, "slow one", hold, NULL);
+    loop_timer_start(&timer, 0);
+    loop_run(loop);
+    loop_set_meter(loop, NULL, NULL);
+    loop_timer_start(&timer, 0);
+    loop_run(loop);
+    cr_assert_eq(metered.calls, 1);
+    cr_assert_geq(metered.wall_ns, 5 * NS_PER_MS);
+    cr_assert_lt(metered.cpu_ns, metered.wall_ns, "it slept");
+}
+
 static atomic_bool reading;
 
 static void *read_all_the_time(void *argument)
