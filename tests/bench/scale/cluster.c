@@ -352,6 +352,7 @@ void measure_cluster(const struct shape *shape, const char *directory, struct fi
     turns_finish(rig.turns, rig.loop, out->turns_by_name);
     out->agent_bytes = fleet_bytes(rig.fleet);
     out->agent_seconds = fleet_seconds(rig.fleet);
+    out->returns = fleet_returns(rig.fleet);
     out->peak_bytes = bench_bytes("VmHWM") - out->agent_bytes;
     out->bytes_per_container =
         (bench_bytes("VmRSS") - out->agent_bytes - node_bytes) / (out->containers + 1);
@@ -378,6 +379,7 @@ void measure_restart(const struct shape *shape, const char *directory, struct fi
     uint64_t attached = bench_now_ns();
     fleet_attach(rig.fleet, rig.server->nodes);
     wait_for(&rig, all_running);
+    out->returns += fleet_returns(rig.fleet);
     out->restart_running_seconds = (double)(bench_now_ns() - attached) / 1e9;
     out->restart_peak_bytes = bench_bytes("VmHWM") - fleet_bytes(rig.fleet);
     read_turns(&rig, 0, &out->restart_turns_over_2ms, &out->restart_longest_turn_ns,

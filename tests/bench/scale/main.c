@@ -167,6 +167,9 @@ static void print_row(const struct shape *shape, const struct figures *f)
         "%14s agents apart: %.2f s of the loop's thread, %.0f MiB; server: %llu bytes per node\n",
         "", f->agent_seconds, (double)f->agent_bytes / 1048576,
         (unsigned long long)f->bytes_per_node);
+    if (f->returns)
+        printf("%14s nodes that the server gave up and that came back: %llu\n", "",
+               (unsigned long long)f->returns);
     if (shape->restart)
         printf("%14s restart: serving after %.2f s, all reported %.2f s later; peak %.0f MiB; "
                "longest turn %.2f ms (%s), %llu over 2 ms\n",

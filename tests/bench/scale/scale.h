@@ -38,6 +38,7 @@ struct figures {
     uint64_t peak_bytes, bytes_per_container, bytes_per_node; /* of the server's process */
     uint64_t agent_bytes, turns_over_2ms, longest_turn_ns, turns;
     double agent_seconds;
+    uint64_t returns; /* of nodes that the server had closed the link to */
     struct turn_figures turns_by_name[TURNS_SHOWN], restart_turns_by_name[TURNS_SHOWN];
     double restart_seconds, restart_running_seconds;
     uint64_t restart_peak_bytes, restart_turns_over_2ms, restart_longest_turn_ns;
@@ -56,8 +57,9 @@ struct fleet *fleet_create(struct loop *loop, uint32_t nodes, const char *rememb
 void fleet_attach(struct fleet *fleet, struct node_registry *registry);
 void fleet_name(uint32_t node, char out[32]);
 void fleet_zone(uint32_t node, char out[32]);
-double fleet_seconds(const struct fleet *fleet); /* in their code, of the loop's thread */
-uint64_t fleet_bytes(const struct fleet *fleet); /* what they hold */
+double fleet_seconds(const struct fleet *fleet);   /* in their code, of the loop's thread */
+uint32_t fleet_returns(const struct fleet *fleet); /* how often one lost its link and came back */
+uint64_t fleet_bytes(const struct fleet *fleet);   /* what they hold */
 void fleet_save(const struct fleet *fleet, const char *file);
 void fleet_destroy(struct fleet *fleet);
 
