@@ -155,7 +155,7 @@ def test_apply_draws_progress_in_a_terminal(ctl, write, name):
 def test_an_interrupt_ends_the_waiting_and_says_that_the_rollout_goes_on(ctl, write, name):
     file = write(own(name, replicas=1, resources={"memory": "900Gi"}))
     terminal = ctl.terminal("apply", "-f", str(file))
-    terminal.expect("pending").type("\x03")
+    terminal.expect("0/1 updated").type("\x03")
     seen = plain(terminal.end())
     assert f'deployment/{name} goes on; "orchctl rollout status {name}" follows it' in seen
     assert terminal.status == 130
