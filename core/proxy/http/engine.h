@@ -83,7 +83,6 @@ struct http_client {
     uint8_t state; /* enum http_state */
     uint8_t method_id;
     bool old;        /* of HTTP/1.0 */
-    bool keep_alive; /* asked for */
     bool closing;    /* no request is read after this one */
     bool ended;      /* its FIN has been read */
     bool shut;       /* it has ours */
@@ -120,7 +119,7 @@ struct http_engine {
     struct http_client *all, *spare;
     struct http_intake *intakes;
     struct http_upstream *idle, *spare_upstreams;
-    uint32_t spare_count, intake_count, idle_count, spare_upstream_count;
+    uint32_t spare_count, intake_count, spare_upstream_count;
     struct loop_timer idle_timer;
     struct random_seeded random;
     struct http_head head; /* of a reply that came whole, of trailers */

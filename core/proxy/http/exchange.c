@@ -405,8 +405,7 @@ void http_exchange_begin(struct http_client *client)
     client->lingers = false;
     client->method_id = head->method_id;
     client->old = !head->minor;
-    client->keep_alive = head->minor ? !head->close : head->keep_alive && !head->close;
-    client->closing = !client->keep_alive;
+    client->closing = head->close || (!head->minor && !head->keep_alive);
     client->retried = client->fresh = client->streamed = client->replied = false;
     client->late = client->reply_closes = client->encodes = false;
     client->full_reads = 0;

@@ -108,9 +108,20 @@ static void ready(void *argument, int fd, unsigned events)
     http_settle(client);
 }
 
+/* Connections that wait for requests give way to those that have one. */
+static int open_socket(struct worker *worker, struct endpoint *endpoint, int *fd)
+{
+    int started = connection_open(endpoint, fd);
+    if (started < 0 && errno == EMFILE && worker->http->idle) {
+        http_upstream_close(worker->http->idle, END_IN_ORDER);
+        started = connection_open(endpoint, fd);
+    }
+    return started;
+}
+
 struct http_upstream *http_upstream_connect(struct worker *worker, struct endpoint *endpoint)
 {
-    int fd, started = connection_open(endpoint, &fd);
+    int fd, started = open_socket(worker, endpoint, &fd);
     if (started < 0)
         return NULL;
     struct http_upstream *upstream = take_memory(worker->http);
