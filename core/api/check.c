@@ -17,6 +17,7 @@ struct header_census {
     size_t count, bytes;
     unsigned content_lengths, transfer_encodings, hosts, keys, authorizations;
     bool bad_name, bad_value;
+    struct head_walk walk;
 };
 
 static bool is_token(const char *name, size_t length)
@@ -55,6 +56,8 @@ static enum MHD_Result look_at_header(void *argument, enum MHD_ValueKind kind, c
     census->hosts += strcasecmp(name, "Host") == 0;
     census->keys += strcasecmp(name, "X-API-Key") == 0;
     census->authorizations += strcasecmp(name, "Authorization") == 0;
+    head_walk_over(&census->walk, name, name_length, HEAD_LINE_END);
+    head_walk_over(&census->walk, value ? value : name + name_length, value_length, HEAD_COLON);
     return MHD_YES;
 }
 
@@ -80,6 +83,8 @@ static bool check_framing(struct exchange *exchange, const struct header_census 
         fault = "a header's name has a character that does not belong there";
     else if (census->bad_value)
         fault = "a header's value has a control character";
+    else if (census->walk.hidden)
+        fault = "its head has a zero byte, a folded header or one without a name";
     else if (census->keys > 1 || census->authorizations > 1)
         fault = "more than one key is given";
     if (!fault)
@@ -117,16 +122,24 @@ static bool is_literal(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
+/* Nothing, or a colon and digits. */
+static bool is_port(const char *text)
+{
+    return !*text || (*text == ':' && !text[1 + strspn(text + 1, "0123456789")]);
+}
+
 static bool check_host(const struct api *api, const char *host)
 {
     char name[256];
     const char *end = *host == '[' ? strchr(host, ']') : strrchr(host, ':');
     const char *begin = host;
     if (*host == '[') {
-        if (!end || (end[1] && end[1] != ':'))
+        if (!end)
             return false;
         begin++;
     }
+    if (end && !is_port(*host == '[' ? end + 1 : end))
+        return false;
     size_t length = end ? (size_t)(end - begin) : strlen(begin);
     if (length == 0 || length >= sizeof name)
         return false;
@@ -257,9 +270,13 @@ bool check_request(struct exchange *exchange, const char *method, const char *ve
 {
     struct api *api = exchange->api;
     struct error *error = &exchange->request.error;
+    struct MHD_Connection *mhd = exchange->connection->mhd;
     struct header_census census = {0};
-    MHD_get_connection_values_n(exchange->connection->mhd, MHD_HEADER_KIND, look_at_header,
-                                &census);
+    head_walk_begin(&census.walk, mhd, method);
+    head_walk_over(&census.walk, exchange->uri_came_at, strlen(exchange->raw_uri), HEAD_SPACE);
+    head_walk_over(&census.walk, version, strlen(version), HEAD_SPACE);
+    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, look_at_header, &census);
+    head_walk_end(&census.walk);
     exchange->chunked = census.transfer_encodings > 0;
     const char *host = exchange_header(exchange, "Host");
     if (!check_framing(exchange, &census, version) || !check_sizes(exchange, &census))

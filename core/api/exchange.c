@@ -31,6 +31,7 @@ void *exchange_uri(void *argument, const char *uri, struct MHD_Connection *mhd)
     exchange->connection = connection_of(mhd);
     exchange->began_ns = loop_now_ns(api->loop);
     exchange->route_index = api->router.count;
+    exchange->uri_came_at = uri;
     exchange->raw_uri = arena_strdup(&exchange->request.arena, uri ? uri : "");
     exchange->uri_bad = !uri_parse(exchange->raw_uri, &exchange->request.arena, &exchange->uri,
                                    &exchange->uri_error);

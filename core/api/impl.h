@@ -216,7 +216,8 @@ struct exchange {
     struct api *api;
     struct connection *connection; /* NULL: gone, the request is still worked on */
     struct exchange *next, *previous;
-    char *raw_uri; /* in the arena */
+    char *raw_uri;           /* in the arena */
+    const char *uri_came_at; /* the same where it came: valid until the head has been checked */
     struct uri uri;
     size_t route_index;
     bool uri_bad, chunked;
@@ -262,6 +263,17 @@ const char *exchange_header(const struct exchange *exchange, const char *name);
 /* All that is judged before the body is read. False: request.error says why (and close_after,
  * retry_after, allow). */
 bool check_request(struct exchange *exchange, const char *method, const char *version);
+
+/* head_walk.c: over the parts of a request's head, in their order; whether there was more to it.
+ * What separated a part from the one before, `separator` characters at most, is zero by now. */
+enum { HEAD_SPACE = 1, HEAD_COLON = 1, HEAD_LINE_END = 2 };
+struct head_walk {
+    const char *at, *end;
+    bool hidden;
+};
+void head_walk_begin(struct head_walk *walk, struct MHD_Connection *mhd, const char *method);
+void head_walk_over(struct head_walk *walk, const char *part, size_t length, size_t separator);
+void head_walk_end(struct head_walk *walk);
 
 /* -- answers -- */
 
