@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: bootstrap build run demo test test-unit test-integration test-e2e lint fmt fmt-check \
-        coverage fuzz bench bench-scale sim sim-planted torture torture-rollout validate install clean help
+        coverage fuzz bench bench-scale bench-proxy sim sim-planted torture torture-rollout validate install clean help
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -63,6 +63,9 @@ bench-scale: ## two million containers and kube-scheduler's shapes, with simulat
 	@cmake --build build/bench-release --target bench_scale
 	@mkdir -p build/bench
 	@build/bench-release/bin/bench_scale --directory build/bench --json build/bench/scale.json
+
+bench-proxy: ## the proxy beside nginx and HAProxy (five alternating rounds, ten minutes)
+	@scripts/bench-proxy
 
 fuzz: ## hostile input, ten minutes a target (FUZZ_SECONDS=600 FUZZ_TARGET=all; clang)
 	@scripts/fuzz $(or $(FUZZ_SECONDS),600) $(FUZZ_TARGET)

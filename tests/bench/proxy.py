@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Our proxy beside nginx and HAProxy, by connection (stream, tcp) and by request (http): wrk, one nginx
-origin, one worker each.
+origin, one worker each; the peers as they come and tuned (splice, large buffers).
 
 Rounds alternate, so that a machine's drift meets all alike; what is printed are medians of the
-rounds, and the CPU time of the proxy's process a request. Figures hold for this machine only.
+rounds, and the CPU time of the proxy's process a request, by schedstat. `pinned`: the proxy alone on
+one core, load and origin on the other. Figures hold for this machine only, and go to
+build/bench/proxy.json.
 
-    tests/bench/proxy.py BUILD_FOLDER [--rounds 5] [--seconds 3] [--cases small,bulk,short,http]
+    tests/bench/proxy.py BUILD_FOLDER [--rounds 5] [--seconds 2] [--cases NAME,...]
 """
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -18,12 +21,22 @@ import subprocess
 import tempfile
 import time
 
-CASES = {  # protocol, path, connections, extra arguments of wrk
-    "small": ("tcp", "/1k", 64, []),
-    "bulk": ("tcp", "/1m", 64, []),
-    "short": ("tcp", "/1k", 64, ["-H", "Connection: close"]),
-    "http": ("http", "/1k", 64, []),
-    "http-bulk": ("http", "/1m", 64, []),
+class Case:
+    def __init__(self, protocol, path, connections, *extra, pinned=False):
+        self.protocol, self.path, self.connections = protocol, path, connections
+        self.extra, self.pinned = extra, pinned
+
+
+CASES = {
+    "l4-64": Case("tcp", "/1k", 64),
+    "l4-512": Case("tcp", "/1k", 512),
+    "l4-64-pinned": Case("tcp", "/1k", 64, pinned=True),
+    "l4-512-pinned": Case("tcp", "/1k", 512, pinned=True),
+    "l4-short": Case("tcp", "/1k", 64, "-H", "Connection: close"),
+    "l4-bulk": Case("tcp", "/1m", 64),
+    "l7-64": Case("http", "/1k", 64),
+    "l7-64-pinned": Case("http", "/1k", 64, pinned=True),
+    "l7-bulk": Case("http", "/1m", 64),
 }
 
 
@@ -69,13 +82,16 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
 open_file_cache max=10; server {{ listen 127.0.0.1:{port} backlog=4096; root {root}; }} }}""")
 
 
-def nginx_command(folder, port, origin, extra=""):
+def nginx_command(folder, port, origin, name="nginx", extra=""):
     module = "/usr/lib/nginx/modules/ngx_stream_module.so"
     load = f"load_module {module};" if os.path.exists(module) else ""
-    name = "tuned" if extra else "nginx"
     return nginx(folder, name, f"""{load} events {{ worker_connections 8192; }}
 stream {{ {extra} server {{ listen 127.0.0.1:{port} backlog=4096; tcp_nodelay on;
 proxy_pass 127.0.0.1:{origin}; }} }}""")
+
+
+def nginx_tuned_command(folder, port, origin):
+    return nginx_command(folder, port, origin, "nginx-tuned", "proxy_buffer_size 256k;")
 
 
 def nginx_http_command(folder, port, origin):
@@ -89,14 +105,19 @@ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $h
 proxy_set_header X-Forwarded-For $remote_addr; }} }} }}""")
 
 
-def haproxy_command(folder, port, origin, mode="tcp"):
+def haproxy_tuned_command(folder, port, origin):
+    return haproxy_command(folder, port, origin, tuning="option splice-auto")
+
+
+def haproxy_command(folder, port, origin, mode="tcp", tuning=""):
     forwarded = "option forwardfor\n  http-reuse always" if mode == "http" else ""
-    return ["haproxy", "-db", "-f", write(folder / f"haproxy-{mode}.cfg", f"""global
+    return ["haproxy", "-db", "-f", write(folder / f"haproxy-{mode}{tuning[:3]}.cfg", f"""global
   nbthread 1
-  maxconn 8192
+  maxconn 2048
 defaults
   mode {mode}
   {forwarded}
+  {tuning}
   timeout connect 2s
   timeout client 60s
   timeout server 60s
@@ -109,6 +130,10 @@ listen bench
 class Peer:
     def __init__(self, name, port, process, pid):
         self.name, self.port, self.process, self.pid = name, port, process, pid
+
+    def pin(self, cores):
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            os.sched_setaffinity(int(task.name), cores)
 
     def cpu_seconds(self):
         """Of all its threads, by the scheduler's own clock."""
@@ -133,29 +158,81 @@ def start_ours(build, folder, port, origin, protocol):
 
 
 def start(name, command, port):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    """In a session of its own, as ours makes itself one: the kernel shares out time by session."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     return Peer(name, port, process, process.pid)
 
 
+CORES = os.sched_getaffinity(0)
+UNITS = {"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6}
+
+
+def micros(text):
+    found = re.fullmatch(r"([\d.]+)(\w+)", text)     # "-nan": nothing was answered
+    return float(found.group(1)) * UNITS[found.group(2)] if found else 0.0
+
+
 def measure(peer, case, seconds):
-    _, path, connections, extra = CASES[case]
     before = peer.cpu_seconds()
     out = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *extra,
-         f"http://127.0.0.1:{peer.port}{path}"], capture_output=True, text=True, check=True).stdout
+        ["wrk", "-t1", "--latency", f"-c{case.connections}", f"-d{seconds}s", *case.extra,
+         f"http://127.0.0.1:{peer.port}{case.path}"], capture_output=True, text=True,
+        check=True).stdout
     spent = peer.cpu_seconds() - before
     requests = int(re.search(r"(\d+) requests in", out).group(1))
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
-    faults = re.search(r"Socket errors: (.*)", out)
-    return rate, spent / requests * 1e6, faults.group(1) if faults else ""
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+    errors = sum(map(int, sockets.groups())) if sockets else 0
+    return {"requestsPerSecond": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
+            "p50Micros": micros(re.search(r"50%\s+(\S+)", out).group(1)),
+            "p99Micros": micros(re.search(r"99%\s+(\S+)", out).group(1)),
+            "cpuMicrosPerRequest": spent / max(requests, 1) * 1e6,
+            "errors": errors + (int(bad.group(1)) if bad else 0)}
+
+
+def pin(peers, origin, pinned):
+    for peer in peers:
+        peer.pin({max(CORES)} if pinned else CORES)
+    for process in (origin.pid, os.getpid()):     # what we start inherits it
+        os.sched_setaffinity(process, CORES - {max(CORES)} if pinned else CORES)
+
+
+def run_case(name, case, peers, origin, options):
+    """{peer: figures}, medians of the rounds."""
+    rounds = {peer.name: [] for peer in peers}
+    pin(peers, origin, case.pinned)
+    try:
+        for number in range(options.rounds):
+            turn = number % len(peers)
+            for peer in peers[turn:] + peers[:turn]:
+                rounds[peer.name].append(measure(peer, case, options.seconds))
+    finally:
+        pin(peers, origin, False)
+    found = {}
+    for peer, all_of_it in rounds.items():
+        found[peer] = {key: round(statistics.median(one[key] for one in all_of_it), 2)
+                       for key in all_of_it[0]}
+        found[peer]["errors"] = sum(one["errors"] for one in all_of_it)
+        print(f"{name:14} {peer:14} {found[peer]['requestsPerSecond']:9.0f} requests/s  p50 "
+              f"{found[peer]['p50Micros']:7.0f} us  p99 {found[peer]['p99Micros']:7.0f} us  "
+              f"{found[peer]['cpuMicrosPerRequest']:7.1f} us CPU a request"
+              f"{'  errors ' + str(found[peer]['errors']) if found[peer]['errors'] else ''}",
+              flush=True)
+    for peer in found:
+        if peer != "ours":
+            print(f"{name:14} ours / {peer}: requests/s "
+                  f"{found['ours']['requestsPerSecond'] / found[peer]['requestsPerSecond']:.2f}, CPU "
+                  f"{found['ours']['cpuMicrosPerRequest'] / found[peer]['cpuMicrosPerRequest']:.2f}",
+                  flush=True)
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--cases", default="small,bulk,short,http")
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--cases", default=",".join(CASES))
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-proxy-"))
     folder.chmod(0o755)  # the origin may run as another user
@@ -165,7 +242,9 @@ def main():
         wait_for(origin)
         by_protocol = {}
         for protocol, others in (
-                ("tcp", (("nginx", nginx_command), ("haproxy", haproxy_command))),
+                ("tcp", (("nginx", nginx_command), ("nginx-tuned", nginx_tuned_command),
+                         ("haproxy", haproxy_command),
+                         ("haproxy-tuned", haproxy_tuned_command))),
                 ("http", (("nginx", nginx_http_command), ("haproxy", haproxy_http_command)))):
             peers = [start_ours(options.build.resolve(), folder, free_port(), origin, protocol)]
             for name, command in others:
@@ -175,18 +254,14 @@ def main():
             for peer in peers:
                 wait_for(peer.port)
             by_protocol[protocol] = peers
-        for case in options.cases.split(","):
-            peers = by_protocol[CASES[case][0]]
-            figures = {peer.name: [] for peer in peers}
-            for number in range(options.rounds):
-                turn = number % len(peers)
-                for peer in peers[turn:] + peers[:turn]:
-                    figures[peer.name].append(measure(peer, case, options.seconds))
-            for name, rounds in figures.items():
-                rates, costs, faults = zip(*rounds)
-                print(f"{case:9} {name:8} {statistics.median(rates):10.0f} requests/s "
-                      f"{statistics.median(costs):8.1f} us CPU a request"
-                      f" {'; '.join(filter(None, faults))}", flush=True)
+        found = {}
+        for name in options.cases.split(","):
+            case = CASES[name]
+            found[name] = run_case(name, case, by_protocol[case.protocol], processes[0], options)
+        target = pathlib.Path("build/bench/proxy.json")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps({"rounds": options.rounds, "seconds": options.seconds,
+                                      "cases": found}, indent=1) + "\n")
     finally:
         for process in processes:
             if process.stdin:
