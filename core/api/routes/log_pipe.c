@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEAD_WAIT_NS (100 * NS_PER_MS) /* following a silent container: the headers go out alone   \
-                                        */
-#define JOIN_NS (500 * NS_PER_MS)      /* how long a later start may have run before it is shown */
+#define HEAD_WAIT_NS                                                                               \
+    (100 * NS_PER_MS)             /* following a silent container: the headers go out alone        \
+                                   */
+#define JOIN_NS (500 * NS_PER_MS) /* how long a later start may have run before it is shown */
 
 /* -- the end -- */
 
