@@ -160,6 +160,8 @@ bool census_is_available(struct deployment_manager *manager, const struct deploy
 bool census_is_live(struct deployment_manager *manager, const struct container *container);
 /* How many containers may be made now. */
 int64_t deployment_missing(const struct census *census);
+/* Another one than before counts as a change of the deployment, and is told. */
+void deployment_note_phase(struct deployment_manager *manager, struct track *track, uint8_t phase);
 uint8_t census_phase(const struct census *census, const struct track *track);
 
 /* strategy.c */

@@ -355,11 +355,5 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
     uint8_t phase = census_phase(&census, track);
     if (phase == PHASE_COMPLETE)
         track->cause_event = 0;
-    if (phase != track->phase) {
-        track->phase = phase;
-        track->phase_since_ms = loop_wall_ms(manager->loop);
-        track->seq = state_next_seq(manager->state);
-        if (manager->config.phase_changed)
-            manager->config.phase_changed(manager->config.argument, track->name);
-    }
+    deployment_note_phase(manager, track, phase);
 }

@@ -196,17 +196,30 @@ static void set_words(const struct census *census, const struct track *track,
     }
 }
 
+void deployment_note_phase(struct deployment_manager *manager, struct track *track, uint8_t phase)
+{
+    if (track->phase == phase)
+        return;
+    track->phase = phase;
+    track->phase_since_ms = loop_wall_ms(manager->loop);
+    track->seq = state_next_seq(manager->state);
+    if (manager->config.phase_changed)
+        manager->config.phase_changed(manager->config.argument, track->name);
+}
+
 void deployment_manager_status(struct deployment_manager *manager,
                                const struct deployment *deployment, struct deployment_status *out)
 {
-    struct track none = {0}, *track = deployment_track(manager, deployment->name);
+    struct track none = {0}, *known = deployment_track(manager, deployment->name);
+    struct track *track = known ? known : &none;
     struct census census;
-    if (!track)
-        track = &none;
     while (!counts_refresh(manager, track, deployment))
         continue; /* whoever asks sees what is */
     census_take(manager, deployment, track, &census);
-    *out = (struct deployment_status){.phase = census_phase(&census, track),
+    uint8_t phase = census_phase(&census, track);
+    if (known) /* seen here first: those who watch must hear of it, too */
+        deployment_note_phase(manager, known, phase);
+    *out = (struct deployment_status){.phase = phase,
                                       .revision = deployment->revision,
                                       .observed_version = (int64_t)deployment->record.version,
                                       .desired = census.desired,
@@ -221,10 +234,6 @@ void deployment_manager_status(struct deployment_manager *manager,
                                       .rolled_back_from = deployment->rolled_back_from,
                                       .seq = census.counts.seq > track->seq ? census.counts.seq
                                                                             : track->seq};
-    if (out->phase != track->phase) {
-        track->phase = out->phase;
-        track->phase_since_ms = loop_wall_ms(manager->loop);
-    }
     out->phase_since_ms = track->phase_since_ms;
     set_words(&census, track, out);
 }

@@ -1031,3 +1031,30 @@ Test(rollout, goes_on_after_a_restart_of_the_server)
     cr_assert_eq(rig_status("web").updated, 4);
     cr_assert_eq(rig_count("web"), 4);
 }
+
+/* -- who watches -- */
+
+static bool pending_told;
+
+static void look_when_told(void *argument, enum record_kind_id kind, const char *name)
+{
+    (void)argument;
+    if (kind == KIND_DEPLOYMENT && strcmp(name, "web") == 0)
+        pending_told |= rig_status(name).phase == PHASE_PENDING;
+}
+
+/* Looking at it does not keep from those who watch what the look found out first. */
+Test(rollout, a_phase_that_a_reader_sees_first_is_told_as_well)
+{
+    struct deployment *web = rig_deployment("web", "app:1", 0);
+    web->template.resources.memory_bytes = INT64_C(1) << 50;
+    complete(web);
+    server_set_listener(rig.server, &(struct server_listener){.touched = look_when_told});
+    cr_assert(deployment_manager_scale(rig.server->deployments, "web", 1, &rig_request, rig_done,
+                                       NULL, &rig.error));
+    for (int ms = 0; ms < 2000 && rig_status("web").phase != PHASE_PENDING; ms++)
+        rig_run_ms(1);
+    rig_run_ms(100);
+    expect_phase(PHASE_PENDING);
+    cr_assert(pending_told);
+}
