@@ -13,7 +13,7 @@
 
 struct arguments {
     uint64_t seed, seeds, first, steps, jobs;
-    const char *without, *only;
+    const char *without, *only, *with;
     bool one, verbose, hashes, report, shrink, until_failure;
 };
 /* What a child tells of its run. */
@@ -27,7 +27,8 @@ struct result {
 static const char usage[] =
     "usage: sim [--seed S [--verbose] [--from SECONDS] [--shrink]]\n"
     "           [--seeds N [--first S] [--jobs J] [--hashes] [--report] [--until-failure]]\n"
-    "           [--steps SECONDS] [--without FAULTS] [--only FAULTS] [--skip FROM:TO]\n";
+    "           [--steps SECONDS] [--without FAULTS] [--only FAULTS] [--with FAULT=RATE,...]\n"
+    "           [--skip FROM:TO]\n";
 
 static int result_pipe = -1;
 
@@ -129,6 +130,8 @@ static void run_seed(const struct arguments *arguments, uint64_t seed)
         options_without(arguments->without);
     if (arguments->only)
         options_only(arguments->only);
+    if (arguments->with)
+        (void)options_with(arguments->with); /* it was understood before */
     world.verbose = arguments->verbose;
     log_configure(getenv("SIM_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_FORMAT_TEXT,
                   getenv("SIM_LOG") ? 2 : -1);
@@ -370,10 +373,11 @@ static int shrink(struct arguments *arguments)
     shrink_faults(arguments, list, sizeof list);
     shrink_time(arguments);
     shrink_commands(arguments);
-    printf("sim --seed %llu --steps %llu --without %s --skip %llu:%llu\n",
+    printf("sim --seed %llu --steps %llu --without %s --skip %llu:%llu%s%s\n",
            (unsigned long long)arguments->seed, (unsigned long long)arguments->steps,
            list[0] ? list : "none", (unsigned long long)run.skip_from,
-           (unsigned long long)run.skip_to);
+           (unsigned long long)run.skip_to, arguments->with ? " --with " : "",
+           arguments->with ? arguments->with : "");
     return 1;
 }
 
@@ -415,6 +419,8 @@ static bool take_value(struct arguments *arguments, const char *name, const char
         arguments->without = value;
     else if (strcmp(name, "--only") == 0)
         arguments->only = value;
+    else if (strcmp(name, "--with") == 0 && options_with(value))
+        arguments->with = value;
     else if (strcmp(name, "--skip") == 0 && colon) {
         run.skip_from = number;
         run.skip_to = strtoull(colon + 1, NULL, 10);

@@ -62,6 +62,25 @@ void options_only(const char *list)
             world.options.rates[i] = 0;
 }
 
+bool options_with(const char *list)
+{
+    while (*list) {
+        char name[64];
+        unsigned long long rate;
+        int length = 0;
+        int fault = 0;
+        if (sscanf(list, "%63[^=,]=%llu%n", name, &rate, &length) != 2)
+            return false;
+        while (fault < FAULT_COUNT && strcmp(fault_names[fault], name) != 0)
+            fault++;
+        if (fault == FAULT_COUNT || (list[length] && list[length] != ','))
+            return false;
+        world.options.rates[fault] = rate;
+        list += length + (list[length] == ',');
+    }
+    return true;
+}
+
 void options_print(void)
 {
     const struct options *options = &world.options;

@@ -7,6 +7,7 @@
 void options_draw(uint64_t seed); /* also sets the streams of chance */
 void options_without(const char *list);
 void options_only(const char *list);
+bool options_with(const char *list); /* "name=rate,..."; false: no such list */
 void options_print(void);
 
 #endif
