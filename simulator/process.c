@@ -125,6 +125,13 @@ void process_sync(struct process *process)
         note_read(process);
 }
 
+/* What came for a server that was stopped and never went on is read by nobody. */
+static void forget_unread(void)
+{
+    for (uint32_t i = 0; i < world.options.hosts; i++)
+        world.hosts[i].unread = false;
+}
+
 static void start_hosting(struct process *process, struct op_table **ops,
                           struct plugin_environment *environment)
 {
@@ -186,6 +193,7 @@ void server_start(struct server_process *process)
                                          .fallback_scheduler = world.options.fallback_scheduler,
                                          .default_balancer = "round-robin"};
     process->opened = process->failed = false;
+    forget_unread();
     process->server = server_create(&config);
     server_set_listener(process->server,
                         &(struct server_listener){.touched = touched, .argument = process});

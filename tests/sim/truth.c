@@ -293,6 +293,12 @@ static bool may_have_been_ready(const struct true_container *container)
            (container->ready_changed_ns && now_ns() - container->ready_changed_ns < DECISION_NS);
 }
 
+/* Nobody is sent to a node whose connection is gone: what it had is worth nothing to a rollout. */
+static bool is_suspect(const char *node)
+{
+    return node_registry_status(run.truth.writer->server->nodes, node)->state != NODE_READY;
+}
+
 /* An old one that serves may go in a rollout only when enough others serve: said to be ready, and
  * in the tables of all proxies that count. */
 static void judge_replaced(const struct true_container *victim)
@@ -302,7 +308,7 @@ static void judge_replaced(const struct true_container *victim)
     int64_t serving = 0;
     char missing[120] = "";
     if (!deployment || deployment->global || deployment->fixed_port || !was_ready(victim) ||
-        is_lost(victim) || node_is_away(victim->node))
+        is_lost(victim) || node_is_away(victim->node) || is_suspect(victim->node))
         return;
     bool served = is_served(victim->deployment);
     HASH_ITER(hh, run.truth.containers, other, next)
