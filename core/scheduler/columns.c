@@ -273,11 +273,12 @@ void snapshot_fill(struct snapshot *snapshot, struct scheduler *scheduler, const
     }
     snapshot->replicas = arena_alloc(arena, (count + 1) * sizeof *snapshot->replicas);
     copy_tally(scheduler, ask, snapshot);
-    if (!ask->host_ports)
-        return;
-    snapshot->taken_port = arena_alloc(arena, (count + 1) * sizeof *snapshot->taken_port);
-    for (size_t i = 0; i < count; i++)
+    if (ask->host_ports)
+        snapshot->taken_port = arena_alloc(arena, (count + 1) * sizeof *snapshot->taken_port);
+    for (size_t i = 0; ask->host_ports && i < count; i++)
         snapshot->taken_port[i] = taken_port(scheduler->nodes[i], ask);
+    if (ask->assumed)
+        snapshot_assume(snapshot, scheduler, ask);
 }
 
 void snapshot_finish(struct snapshot *snapshot)
@@ -292,6 +293,7 @@ struct filter_row snapshot_row(const struct snapshot *snapshot, uint32_t index)
     const struct frozen_columns *frozen = snapshot->frozen;
     struct filter_row row = {.record = frozen->records[index],
                              .ready = frozen->ready[index],
+                             .closed = snapshot->closed ? snapshot->closed[index] : 0,
                              .replicas = snapshot->replicas[index],
                              .taken_port = snapshot->taken_port ? snapshot->taken_port[index] : 0};
     for (int r = 0; r < RESOURCE_COUNT; r++)

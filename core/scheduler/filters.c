@@ -116,12 +116,13 @@ bool filter_passes(const struct filter_row *row, const struct ask *ask, enum fil
     bool ok = true;
     switch (filter) {
     case FILTER_READY:
-        ok = row->ready;
+        ok = row->ready && row->closed != FILTER_READY;
         if (!ok)
             SAY(verdict, "the node is not ready");
         return ok;
     case FILTER_SCHEDULABLE:
-        ok = row->record->schedulable && !row->record->draining;
+        ok =
+            row->record->schedulable && !row->record->draining && row->closed != FILTER_SCHEDULABLE;
         if (!ok)
             SAY(verdict, row->record->draining ? "the node is draining" : "the node is cordoned");
         return ok;
@@ -195,6 +196,7 @@ void ask_borrow(struct ask *ask, const struct schedule_ask *from)
                         .seed = from->seed,
                         .amounts = {resources->cpu_millis, resources->memory_bytes, 1},
                         .features = features_of(from->template),
+                        .assumed = from->assumed,
                         .host_ports = asks_host_ports(from->template)};
 }
 

@@ -103,6 +103,7 @@ struct snapshot {
     int64_t *free[RESOURCE_COUNT];
     uint32_t *replicas;  /* of the asked deployment */
     int64_t *taken_port; /* one that is asked for; NULL: none is asked for */
+    uint8_t *closed;     /* enum filter: assumed to refuse all; NULL: nothing is assumed */
 };
 /* The ask, copied. */
 struct ask {
@@ -113,7 +114,8 @@ struct ask {
     uint64_t seed;
     int64_t amounts[RESOURCE_COUNT];
     uint64_t features;
-    bool host_ports; /* it asks for some */
+    bool host_ports;                        /* it asks for some */
+    const struct schedule_assumed *assumed; /* borrowed, read on the loop only; NULL: nothing */
 };
 
 /* Nobody waits for them any more: each `done` is told so; they end by themselves. */
@@ -125,12 +127,16 @@ void ask_init(struct ask *ask, const struct schedule_ask *from, struct arena *ar
 /* The same, borrowing all that `from` points to. */
 void ask_borrow(struct ask *ask, const struct schedule_ask *from);
 void snapshot_fill(struct snapshot *snapshot, struct scheduler *scheduler, const struct ask *ask);
+/* As the ask assumes, which is not nothing. */
+void snapshot_assume(struct snapshot *snapshot, const struct scheduler *scheduler,
+                     const struct ask *ask);
 void snapshot_finish(struct snapshot *snapshot);
 
 /* One node as the filters see it. */
 struct filter_row {
     const struct node *record;
     bool ready;
+    uint8_t closed; /* enum filter: assumed to refuse; 0: none */
     uint32_t replicas;
     int64_t taken_port; /* a host port that is asked for; 0: none is taken */
     int64_t free[RESOURCE_COUNT];

@@ -298,6 +298,53 @@ static const char *name_of(struct pass *pass, uint32_t node, struct arena *arena
     return pass->names[node];
 }
 
+/* By how much of what it asks for the node is short, in thousandths; 0: something else refuses. */
+static int64_t short_permille(const struct pass *pass, const struct filter_row *row)
+{
+    int64_t most = 0;
+    for (enum filter filter = FILTER_READY; filter < FILTER_PLUGIN; filter++) {
+        struct filter_verdict verdict = {0};
+        if (filter_passes(row, &pass->ask, filter, &verdict))
+            continue;
+        if (!verdict.short_by)
+            return 0;
+        int64_t permille = verdict.short_by / (verdict.asked / 1000 + 1) + 1;
+        most = permille > most ? permille : most;
+    }
+    return most;
+}
+
+static const char *words_of_miss(const struct pass *pass, uint32_t node, struct arena *arena)
+{
+    struct filter_verdict cpu = {0}, memory = {0};
+    struct filter_row row = snapshot_row(&pass->snapshot, node);
+    filter_passes(&row, &pass->ask, FILTER_CPU, &cpu);
+    filter_passes(&row, &pass->ask, FILTER_MEMORY, &memory);
+    return arena_format(arena, "%s%s%s", cpu.message, *cpu.message && *memory.message ? "; " : "",
+                        memory.message);
+}
+
+/* The node that is short of the least, the first by name of several. */
+static void find_nearest(struct pass *pass, struct schedule_placement *out, struct arena *arena)
+{
+    int64_t least = 0;
+    uint32_t nearest = 0;
+    for (uint32_t i = 0; i < pass->snapshot.frozen->count; i++) {
+        if (pass->refusals[i] != FILTER_CPU && pass->refusals[i] != FILTER_MEMORY)
+            continue;
+        struct filter_row row = snapshot_row(&pass->snapshot, i);
+        int64_t permille = short_permille(pass, &row);
+        if (!permille || (least && permille >= least))
+            continue;
+        least = permille;
+        nearest = i;
+    }
+    if (!least)
+        return;
+    out->nearest_node = name_of(pass, nearest, arena);
+    out->nearest_message = words_of_miss(pass, nearest, arena);
+}
+
 /* False: it fits nowhere, or the plugin failed. */
 static bool place_one(struct pass *pass, struct schedule_placement *out, struct arena *arena)
 {
@@ -305,8 +352,10 @@ static bool place_one(struct pass *pass, struct schedule_placement *out, struct 
     memcpy(out->refused, pass->refused, sizeof out->refused);
     out->refused[0] = 0;
     out->best_count = ranking_best(&pass->ranking, best, SCHEDULE_BEST);
-    if (!out->best_count)
+    if (!out->best_count) {
+        find_nearest(pass, out, arena);
         return false;
+    }
     for (uint32_t i = 0; i < out->best_count; i++)
         out->best[i] = (struct schedule_score){.node = name_of(pass, best[i], arena),
                                                .score = ranking_score(&pass->ranking, best[i])};
@@ -343,8 +392,7 @@ static void run(struct loop_job *job)
     while (placed < pass->ask.count && place_one(pass, &pass->plan->placements[placed], arena))
         placed++;
     for (uint32_t i = placed + 1; i < pass->ask.count && !pass->fault[0]; i++)
-        memcpy(pass->plan->placements[i].refused, pass->plan->placements[placed].refused,
-               sizeof pass->refused);
+        pass->plan->placements[i] = pass->plan->placements[placed];
 }
 
 /* -- on the loop -- */
@@ -392,7 +440,8 @@ static bool fall_back(struct pass *pass, const char *why)
                                .template = &pass->ask.template,
                                .count = pass->ask.count,
                                .seed = pass->ask.seed,
-                               .only_node = pass->ask.only_node};
+                               .only_node = pass->ask.only_node,
+                               .assumed = pass->ask.assumed};
     ask_init(&again->ask, &ask, &again->snapshot.arena);
     snapshot_fill(&again->snapshot, scheduler, &again->ask);
     again->plan = &make_plan(ask.count)->plan;

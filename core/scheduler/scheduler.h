@@ -63,6 +63,7 @@ enum filter {
 };
 const char *filter_name(enum filter filter); /* "memory" */
 
+struct schedule_assumed; /* assumed.h */
 /* Replicas of one deployment to place in one pass. */
 struct schedule_ask {
     const char *deployment, *deployment_uid;
@@ -71,6 +72,8 @@ struct schedule_ask {
     uint32_t count;        /* replicas wanted */
     uint64_t seed;         /* of the tie-breaks: one order for all replicas of the ask */
     const char *only_node; /* global mode: this node or none; NULL: any */
+    /* Borrowed until `done`, and not changed before; NULL: things are as they are. */
+    const struct schedule_assumed *assumed;
 };
 enum { SCHEDULE_BEST = 5 };
 struct schedule_score {
@@ -83,6 +86,9 @@ struct schedule_placement {
     struct schedule_score best[SCHEDULE_BEST];
     uint32_t best_count;
     uint32_t refused[FILTER_COUNT]; /* nodes refused, by filter */
+    /* Where it fits nowhere: the node that is short of the least, and of what; NULL: none is only
+     * short of resources. */
+    const char *nearest_node, *nearest_message;
 };
 struct schedule_plan {                     /* in an arena of its own; free by schedule_plan_free */
     struct schedule_placement *placements; /* `count` of the ask, in order */
