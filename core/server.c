@@ -373,13 +373,19 @@ void server_set_listener(struct server *server, const struct server_listener *li
 /* Nodes before what takes their room, services before the containers that they publish. */
 static bool start_some(void *argument)
 {
+    enum { NODES_AT_ONCE = 100, CONTAINERS_AT_ONCE = 500 };
     struct server *server = argument;
+    if (server->start_step == START_NODES) {
+        if (!node_registry_start_some(server->nodes, NODES_AT_ONCE))
+            server->start_step = START_SHARES;
+        return true;
+    }
     if (server->start_step == START_SHARES && share_some(server))
         return true;
     if (server->start_step == START_SHARES)
         service_manager_start(server->services);
     server->start_step = START_CONTAINERS;
-    if (container_manager_start_some(server->containers, 1000))
+    if (container_manager_start_some(server->containers, CONTAINERS_AT_ONCE))
         return true;
     deployment_manager_start(server->deployments);
     server->serving = true;
@@ -394,7 +400,6 @@ static void loaded(void *argument, const struct error *error)
         server->opened(server->argument, error);
         return;
     }
-    node_registry_start(server->nodes);
     loop_slice_start(&server->starting);
 }
 

@@ -47,7 +47,7 @@ struct server {
     void (*opened)(void *argument, const struct error *error);
     void *argument;
     struct loop_slice starting;
-    enum { START_SHARES, START_CONTAINERS } start_step;
+    enum { START_NODES, START_SHARES, START_CONTAINERS } start_step;
     const struct container *shared_up_to;
     bool serving;
 };

@@ -46,7 +46,9 @@ struct container_manager {
     struct container_status shown;       /* what container_manager_status last filled */
     const struct container *start_after; /* of the records found at the start */
     size_t stopping_at_start;
-    struct loop_timer retry; /* what the store refused of what nodes said is tried again */
+    struct loop_timer retry;         /* what the store refused of what nodes said is tried again */
+    struct loop_slice keeping;       /* then: all are looked through, some a turn */
+    const struct record *kept_up_to; /* the last one of it; counted */
 };
 struct soft *soft_find(struct container_manager *manager, const char *id);
 struct soft *container_soft(struct container_manager *manager, const struct container *container);
@@ -71,6 +73,9 @@ void container_set_state(struct container_manager *manager, struct soft *soft,
 void container_move(struct container_manager *manager, struct soft *soft,
                     enum container_state state);
 void container_keep_again(void *manager);
+bool container_keep_some(void *manager);
+/* Goes on behind that one; NULL: from the first. */
+void container_keep_from(struct container_manager *manager, const struct record *after);
 /* A mutable copy of the newest version, to be put. Strings are shared with the record. */
 struct container container_edit(const struct container *container);
 

@@ -76,6 +76,7 @@ struct container_manager *container_manager_create(struct loop *loop, struct sta
     manager->loop = loop;
     manager->state = state;
     loop_timer_init(&manager->retry, loop, "reports again", container_keep_again, manager);
+    loop_slice_init(&manager->keeping, loop, "reports again", container_keep_some, manager);
     manager->subscriber = (struct state_subscriber){.changed = record_changed, .argument = manager};
     state_subscribe(state, &manager->subscriber);
     return manager;
@@ -92,6 +93,8 @@ void container_manager_destroy(struct container_manager *manager)
     if (!manager)
         return;
     loop_timer_stop(&manager->retry);
+    loop_slice_stop(&manager->keeping);
+    container_keep_from(manager, NULL);
     softs_finish(manager);
     free(manager);
 }

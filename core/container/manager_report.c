@@ -258,16 +258,36 @@ void container_keep_again(void *argument)
         loop_timer_start(&manager->retry, NS_PER_SECOND);
         return;
     }
+    container_keep_from(manager, NULL);
+    loop_slice_start(&manager->keeping);
+}
+
+void container_keep_from(struct container_manager *manager, const struct record *after)
+{
+    const struct record *before = manager->kept_up_to;
+    manager->kept_up_to = after ? record_take_reference(after) : NULL;
+    record_release(before);
+}
+
+bool container_keep_some(void *argument)
+{
+    enum { CONTAINERS_AT_ONCE = 500 };
     static const char by[] = "controller/container";
-    struct txn *txn = txn_begin(manager->state, (struct origin){.by = by});
+    struct container_manager *manager = argument;
+    const struct record *record = NULL, *last = NULL;
     struct state_cursor cursor;
-    const struct record *record;
-    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, NULL, &cursor);
-    while ((record = state_next(&cursor))) {
+    struct txn *txn = txn_begin(manager->state, (struct origin){.by = by});
+    state_seek(manager->state, STATE_COMMITTED, KIND_CONTAINER, manager->kept_up_to, &cursor);
+    for (int i = 0; i < CONTAINERS_AT_ONCE && (record = state_next(&cursor)); i++) {
+        last = record;
+        if (manager->kept_up_to && container_kind.compare(record, manager->kept_up_to) == 0)
+            continue;
         txn = go_on(manager, txn, by);
         keep_one_again(manager, txn, (const struct container *)record);
     }
+    container_keep_from(manager, record ? last : NULL);
     submit(manager, txn);
+    return record != NULL;
 }
 
 void container_manager_report(struct container_manager *manager, const char *node,

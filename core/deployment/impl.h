@@ -51,6 +51,7 @@ struct track {
     bool stop_first;       /* no place for the next one but those of old ones */
     bool waits_for_port;   /* unplaced, and one that is stopping holds its host port */
     bool listed_unplaced, waits_for_pass;
+    bool global; /* one on each eligible node */
     struct track *next_unplaced, *next_for_pass;
     char why[256]; /* then: the refusals */
     struct counts counts;
@@ -105,6 +106,8 @@ struct deployment_manager {
     struct track *unplaced;
     struct freed_node *freed; /* something there may help those unplaced */
     struct loop_slice retry;
+    uint32_t globals; /* deployments of that mode */
+    bool globals_due; /* to be looked at: a node has changed */
 };
 
 /* More of one kind are told by one event. */

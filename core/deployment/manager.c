@@ -25,6 +25,13 @@ struct track *deployment_track(struct deployment_manager *manager, const char *n
     return track;
 }
 
+static void take_mode(struct track *track, const struct deployment *deployment)
+{
+    bool global = deployment->mode == MODE_GLOBAL;
+    track->manager->globals += (uint32_t)global - (uint32_t)track->global;
+    track->global = global;
+}
+
 static struct track *make_track(struct deployment_manager *manager,
                                 const struct deployment *deployment)
 {
@@ -39,6 +46,7 @@ static struct track *make_track(struct deployment_manager *manager,
     loop_timer_init(&track->timer, manager->loop, "deployment timer", look_again, track);
     counts_look_through(track);
     HASH_ADD_STR(manager->tracks, name, track);
+    take_mode(track, deployment);
     return track;
 }
 
@@ -88,6 +96,7 @@ static void remove_track(struct deployment_manager *manager, struct track *track
     free(track->slots.taken);
     loop_timer_stop(&track->timer);
     HASH_DEL(manager->tracks, track);
+    manager->globals -= track->global;
     free(track);
 }
 
@@ -200,6 +209,7 @@ static void record_changed(void *argument, const struct record *before, const st
             counts_look_through(track);
         if (old && old->paused && !deployment->paused)
             track->progressed_ns = loop_now_ns(manager->loop); /* no deadline ran meanwhile */
+        take_mode(track, deployment);
         track->unplaced = false;
         deployment_queue(manager, track);
     }
@@ -401,10 +411,25 @@ static void retry_on(struct deployment_manager *manager, const char *node)
     }
 }
 
+static void look_at_globals(struct deployment_manager *manager)
+{
+    struct track *track, *next;
+    manager->globals_due = false;
+    HASH_ITER(hh, manager->tracks, track, next)
+    {
+        if (!track->global)
+            continue;
+        track->unplaced = false;
+        deployment_queue(manager, track);
+    }
+}
+
 static bool retry_some(void *argument)
 {
     struct deployment_manager *manager = argument;
     struct freed_node *node = manager->freed;
+    if (manager->globals_due)
+        look_at_globals(manager);
     if (!node)
         return false;
     deployment_node_freed(manager, node->name);
@@ -414,24 +439,14 @@ static bool retry_some(void *argument)
     return manager->freed != NULL;
 }
 
-static void look_at_globals(struct deployment_manager *manager)
-{
-    struct track *track, *next;
-    HASH_ITER(hh, manager->tracks, track, next)
-    {
-        const struct deployment *deployment = deployment_manager_find(manager, track->name);
-        if (!deployment || deployment->mode != MODE_GLOBAL)
-            continue;
-        track->unplaced = false;
-        deployment_queue(manager, track);
-    }
-}
-
 /* Judged later in this turn, when all that changes with it has. */
 void deployment_manager_capacity_changed(struct deployment_manager *manager, const char *name)
 {
     struct freed_node *node = NULL;
-    look_at_globals(manager);
+    if (manager->globals) {
+        manager->globals_due = true;
+        loop_slice_start(&manager->retry);
+    }
     if (!manager->unplaced && !manager->placings)
         return;
     HASH_FIND_STR(manager->freed, name, node);

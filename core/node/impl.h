@@ -48,6 +48,7 @@ struct node_registry {
     bool settled;
     bool left; /* another daemon leads */
     uint64_t started_ns;
+    char start_after[64];  /* the last known node that start has looked at */
     uint64_t window_ns;    /* since when the brake counts those it lets go */
     uint32_t released;     /* of them, since then */
     int64_t table_version; /* one count for all nodes */

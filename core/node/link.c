@@ -31,22 +31,28 @@ static void free_end(struct link_end *end)
     free(end);
 }
 
+/* So much at a time, one message at least: the rest in the next turns. */
 static void deliver(void *argument)
 {
+    enum { BYTES_AT_ONCE = 32 * 1024 };
     struct link_end *end = argument;
+    size_t taken = 0;
     if (!end->receiver.message)
         return;
     end->delivering = true;
-    while (end->first && !end->freed) {
+    while (end->first && !end->freed && taken < BYTES_AT_ONCE) {
         struct parcel *parcel = end->first;
         end->first = parcel->next;
         if (!end->first)
             end->last = NULL;
         end->queued_bytes -= parcel->length;
+        taken += parcel->length;
         end->receiver.message(end->receiver.argument, parcel->json, parcel->length);
         free(parcel);
     }
-    if (!end->freed && !end->peer && !end->told_closed) {
+    if (!end->freed && end->first)
+        loop_timer_start(&end->delivery, 0);
+    else if (!end->freed && !end->peer && !end->told_closed) {
         end->told_closed = true;
         end->receiver.closed(end->receiver.argument);
     }

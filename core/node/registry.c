@@ -561,12 +561,17 @@ void node_registry_destroy(struct node_registry *registry)
 }
 
 /* Every known node is given its full time from now on: that we were away is no fault of theirs. */
-void node_registry_start(struct node_registry *registry)
+bool node_registry_start_some(struct node_registry *registry, uint32_t count)
 {
     const struct node *node = NULL;
+    if (!registry->started_ns)
+        attend(registry);
     registry->started_ns = loop_now_ns(registry->loop);
-    attend(registry);
-    while ((node = node_registry_next(registry, node ? node->name : NULL))) {
+    for (; count; count--) {
+        node = node_registry_next(registry, registry->start_after);
+        if (!node)
+            return false;
+        snprintf(registry->start_after, sizeof registry->start_after, "%s", node->name);
         struct peer *peer = make_peer(registry, node->name);
         HASH_ADD_STR(registry->peers, name, peer);
         peer->awaited = true;
@@ -574,4 +579,11 @@ void node_registry_start(struct node_registry *registry)
         loop_timer_start(&peer->lost, registry->config.lost_after_ns);
         registry->events.changed(registry->events.argument, node);
     }
+    return true;
+}
+
+void node_registry_start(struct node_registry *registry)
+{
+    while (node_registry_start_some(registry, UINT32_MAX))
+        continue;
 }

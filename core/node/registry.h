@@ -45,7 +45,10 @@ struct node_events {
 struct node_registry *node_registry_create(const struct node_registry_config *config);
 void node_registry_set_events(struct node_registry *registry, const struct node_events *events);
 void node_registry_destroy(struct node_registry *registry);
+/* Every node on record is known of from then on; `_some`: so many at a time, true while there are
+ * more. Before any link is attached. */
 void node_registry_start(struct node_registry *registry);
+bool node_registry_start_some(struct node_registry *registry, uint32_t count);
 /* Another daemon leads: every link is closed, none is taken any more, and no node is given up on.
  */
 void node_registry_leave(struct node_registry *registry);

@@ -275,17 +275,20 @@ bool state_commit_some(void *argument)
         return false;
     state->applied_meanwhile = false;
     take_answer(state);
-    return false;
+    return state->committing != NULL; /* the next one's in turns of their own */
 }
 
 static void applied(struct loop_job *job)
 {
     struct state *state = CONTAINER_OF(job, struct batch, job)->state;
     FAILPOINT(store_before_done);
-    if (state->committing)
+    if (state->committing) {
         state->applied_meanwhile = true; /* in order */
-    else
-        take_answer(state);
+        return;
+    }
+    take_answer(state);
+    if (state->committing && state_commit_some(state))
+        loop_slice_start(&state->commits);
 }
 
 /* All of it is in: the store gets the next one while this one is committed. */
@@ -294,8 +297,6 @@ static void begin_commits(struct state *state, struct batch *batch)
     state->at_store = NULL;
     state->committing = batch;
     state_flush(state);
-    if (state_commit_some(state))
-        loop_slice_start(&state->commits);
 }
 
 static uint32_t count_txns(const struct batch *batch)

@@ -73,7 +73,7 @@ struct batch {
     struct error refusal; /* of one that ends without the store */
 };
 /* So many operations are committed in one turn (one transaction at least). */
-enum { COMMIT_OPERATIONS = 128 };
+enum { COMMIT_OPERATIONS = 64 };
 enum { BATCH_OPERATIONS = 4096, BATCH_BYTES = 4 * 1024 * 1024 };
 
 struct state {

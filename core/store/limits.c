@@ -2,7 +2,7 @@
 #include "store/impl.h"
 
 /* One object with its events, and the oldest events that go for them, always fits. */
-enum { LEAST_OPERATIONS = 64, LEAST_VALUE_BYTES = 64 * 1024, CHANGES_AT_ONCE = 128 };
+enum { LEAST_OPERATIONS = 64, LEAST_VALUE_BYTES = 64 * 1024, CHANGES_AT_ONCE = 64 };
 
 static void take(uint64_t *limit)
 {

@@ -112,3 +112,38 @@ Test(node_link, refuses_beyond_its_bound)
     cr_assert_not(link_send(server, "x", 1));
     free(bytes);
 }
+
+static struct loop_timer other;
+
+static void other_ran(void *argument)
+{
+    (void)argument;
+    strcat(got, "-");
+}
+
+static void first_letter(void *argument, const char *json, size_t length)
+{
+    (void)argument;
+    (void)length;
+    strncat(got, json, 1);
+    if (json[0] == 'a')
+        loop_timer_start(&other, 0);
+}
+
+Test(node_link, gives_others_a_turn_when_much_is_queued)
+{
+    enum { BYTES = 40000 };
+    char *text = calloc(1, BYTES);
+    loop_timer_init(&other, loop, "other", other_ran, NULL);
+    for (const char *at = "abc"; *at; at++) {
+        text[0] = *at;
+        cr_assert(link_send(server, text, BYTES));
+    }
+    free(text);
+    link_close(server);
+    server = NULL;
+    link_set_receiver(agent, (struct link_receiver){first_letter, closed, &agent});
+    run();
+    cr_assert_str_eq(got, "a-bc");
+    cr_assert_eq(closings, 1, "after what was sent");
+}

@@ -526,6 +526,21 @@ Test(registry, after_a_start_tables_wait_for_what_known_nodes_have_to_tell)
     cr_assert_eq(one.services, 1);
 }
 
+Test(registry, a_start_is_done_in_parts)
+{
+    connect_node(&one);
+    connect_node(&two);
+    before = registry;
+    registry = make_registry();
+    cr_assert_not(node_registry_counts(registry, "node-1"));
+    cr_assert(node_registry_start_some(registry, 1));
+    cr_assert(node_registry_counts(registry, "node-1"));
+    cr_assert_not(node_registry_counts(registry, "node-2"));
+    cr_assert(node_registry_start_some(registry, 1));
+    cr_assert(node_registry_counts(registry, "node-2"));
+    cr_assert_not(node_registry_start_some(registry, 1));
+}
+
 Test(registry, garbage_and_strangers_are_survived)
 {
     connect_node(&one);

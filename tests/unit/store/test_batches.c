@@ -764,7 +764,7 @@ Test(batches, a_store_that_takes_next_to_nothing_is_refused)
 
 Test(batches, controllers_change_no_more_at_once_than_fits_with_its_events)
 {
-    cr_assert_eq(state_changes_at_once(state), 128);
+    cr_assert_eq(state_changes_at_once(state), 64);
     reopen(64, 0);
     size_t most = state_changes_at_once(state);
     cr_assert_gt(most, 0);
