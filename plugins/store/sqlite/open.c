@@ -120,7 +120,7 @@ static int set_up_connection(struct store *store)
                         NULL, NULL, NULL);
 }
 
-static int64_t read_number(struct store *store, const char *sql, int *code)
+int64_t store_read_number(struct store *store, const char *sql, int *code)
 {
     sqlite3_stmt *statement = NULL;
     int64_t number = 0;
@@ -134,21 +134,6 @@ static int64_t read_number(struct store *store, const char *sql, int *code)
     return number;
 }
 
-static orch_status check_integrity(struct store *store, struct orch_error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    int good = 0;
-    if (sqlite3_prepare_v2(store->database, "PRAGMA quick_check(1)", -1, &statement, NULL) ==
-            SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
-        good = strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
-    sqlite3_finalize(statement);
-    return good ? ORCH_OK
-                : say(error, ORCH_E_IO,
-                      "%s is damaged (%s): put a backup in its place; the containers run on",
-                      store->path, sqlite3_errmsg(store->database));
-}
-
 /* From each schema to the next: one transaction, so that a cut leaves either nothing or all. */
 static const char *const steps[SCHEMA_VERSION] = {
     "CREATE TABLE record (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -160,11 +145,11 @@ static const char *const steps[SCHEMA_VERSION] = {
     "UPDATE record SET sum = record_sum(key, value);"
     "UPDATE head SET sum = record_sum(head, fence)"};
 
-static orch_status migrate(struct store *store, struct orch_error *error)
+orch_status store_migrate(struct store *store, struct orch_error *error)
 {
     char sql[640];
     int code;
-    int64_t version = read_number(store, "PRAGMA user_version", &code);
+    int64_t version = store_read_number(store, "PRAGMA user_version", &code);
     if (code != SQLITE_ROW)
         return store_fail(store, ORCH_E_IO, "cannot be read; is it a database?", error);
     if (version > SCHEMA_VERSION) {
@@ -183,24 +168,6 @@ static orch_status migrate(struct store *store, struct orch_error *error)
                               error);
     }
     return ORCH_OK;
-}
-
-/* Of every row, since one whose key has changed may be in no list. */
-static orch_status check_sums(struct store *store, struct orch_error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    char what[120] = "its content";
-    int code = sqlite3_prepare_v2(store->database,
-                                  "SELECT key FROM record WHERE sum IS NOT record_sum(key, value)"
-                                  " LIMIT 1",
-                                  -1, &statement, NULL);
-    if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW)
-        snprintf(what, sizeof what, "record %.*s", sqlite3_column_bytes(statement, 0),
-                 (const char *)sqlite3_column_blob(statement, 0));
-    sqlite3_finalize(statement);
-    return code == SQLITE_DONE ? ORCH_OK : store_damaged(store, what, error);
 }
 
 static orch_status prepare(struct store *store, struct orch_error *error)
@@ -274,9 +241,7 @@ orch_status store_open(const struct orch_host *host, struct orch_str config,
     if ((status = check_file_system(store, folder, error)) != ORCH_OK ||
         (status = lock(store, error)) != ORCH_OK ||
         (status = open_database(store, error)) != ORCH_OK ||
-        (status = check_integrity(store, error)) != ORCH_OK ||
-        (status = migrate(store, error)) != ORCH_OK ||
-        (status = check_sums(store, error)) != ORCH_OK ||
+        (status = store_check(store, error)) != ORCH_OK ||
         (status = prepare(store, error)) != ORCH_OK)
         return status;
     return store_read_head(store, error);

@@ -4,6 +4,7 @@
 
 #include <orchestrator/store.h>
 #include <sqlite3.h>
+#include <stdint.h>
 
 enum { SCHEMA_VERSION = 2 };
 enum statement {
@@ -35,6 +36,12 @@ orch_status store_fail(struct store *store, orch_status status, const char *what
 /* What was read is not what was written. */
 orch_status store_damaged(struct store *store, const char *what, struct orch_error *error);
 orch_status store_status(struct store *store, int code);
+/* The first column of its first row; `code` is SQLite's, SQLITE_ROW when there was one. */
+int64_t store_read_number(struct store *store, const char *sql, int *code);
+/* To SCHEMA_VERSION; a newer one is refused. */
+orch_status store_migrate(struct store *store, struct orch_error *error);
+/* Looks through the whole database, after bringing it to SCHEMA_VERSION. */
+orch_status store_check(struct store *store, struct orch_error *error);
 /* Makes record_sum() known to SQL; answers SQLite's code. */
 int store_add_sum(sqlite3 *database);
 orch_status store_read_head(struct store *store, struct orch_error *error);
