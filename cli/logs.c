@@ -39,7 +39,7 @@ static void print_merged(struct tail *tail, const char *text)
 {
     json_t *entry = json_loads(text, 0, NULL);
     const char *id = member_text(entry, "container"), *line = member_text(entry, "line");
-    const char *error = member_text(entry, "error");
+    const char *error = member_text(entry, "error"), *at = member_text(entry, "at");
     if (*error) {
         remark("%s%s%s", id, *id ? ": " : "", error);
     } else if (entry) {
@@ -48,8 +48,10 @@ static void print_merged(struct tail *tail, const char *text)
             print_foreign(stdout, id, strlen(id), false);
             printf("%s ", paint_off(stdout));
         }
-        if (tail->times)
-            printf("%s ", member_text(entry, "at"));
+        if (tail->times) {
+            print_foreign(stdout, at, strlen(at), false);
+            putchar(' ');
+        }
         print_foreign(stdout, line, strlen(line), false);
         putchar('\n');
     }

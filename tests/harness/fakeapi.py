@@ -20,7 +20,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                                   self.headers.get("X-API-Key")))
         status, reply = self.server.answers.get((self.command, path), (
             404, {"error": "there is nothing at this path", "code": "NOT_FOUND", "details": []}))
-        text = json.dumps(reply(target.query) if callable(reply) else reply).encode()
+        reply = reply(target.query) if callable(reply) else reply
+        text = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -37,8 +38,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class FakeApi(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """`answers`: (method, path) -> (status, body), the body perhaps a function of the query. Over TCP,
-    TLS with `certificate`."""
+    """`answers`: (method, path) -> (status, body), the body perhaps a function of the query, and sent
+    as it is where it is bytes. Over TCP, TLS with `certificate`."""
 
     daemon_threads = True
 

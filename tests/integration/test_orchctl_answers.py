@@ -1,4 +1,5 @@
 """Answers laid down by the contract: why, plan, traffic; refusals; TLS and unix sockets."""
+import json
 import re
 import subprocess
 
@@ -142,6 +143,30 @@ def test_control_characters_of_a_server_reach_no_terminal(serve):
     _, ctl = serve({("GET", "/nodes"): (500, {"error": "a\x1b]0;owned\x07b\u202ec", "code": "INTERNAL"})})
     seen = plain(ctl.terminal("get", "nodes").end())
     assert "a?]0;owned?b?c" in seen and "\x07" not in seen and "\u202e" not in seen
+
+
+HOSTILE = "a\x1b[2Jb\x1b]0;owned\x07c\x9bd\u202ee\rf"
+
+
+@pytest.mark.parametrize("entry", (
+    {"container": "web-1", "line": HOSTILE}, {"container": HOSTILE, "line": "x"},
+    {"container": "web-1", "line": "x", "at": HOSTILE}, {"container": "web-1", "error": HOSTILE}),
+    ids=("line", "container", "time", "error"))
+def test_what_a_container_writes_does_nothing_to_the_terminal(serve, entry):
+    _, ctl = serve({("GET", "/deployments/web"): (200, DEPLOYMENT),
+                    ("GET", "/deployments/web/logs"): (200, json.dumps(entry).encode() + b"\n")})
+    seen = plain(ctl.terminal("logs", "web", "--timestamps").end())
+    assert "owned" in seen
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", seen), seen
+
+
+def test_the_bytes_of_one_container_do_nothing_to_the_terminal(serve):
+    lines = HOSTILE.encode() + b"\n\xff\x9b2J\xc2\x9b31m\n"
+    _, ctl = serve({("GET", "/containers/web-1"): (200, {"id": "web-1"}),
+                    ("GET", "/containers/web-1/logs"): (200, lines)})
+    seen = plain(ctl.terminal("logs", "containers/web-1").end())
+    assert "owned" in seen and seen.count("\n") == 2
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", seen), seen
 
 
 def test_a_unix_socket_serves_as_well(tmp_path):
