@@ -447,15 +447,19 @@ static bool was_seen(const struct seen *seen, const struct field *field)
     return false;
 }
 
+/* An object that did not come is one of which nothing came: what it needs is missing. */
 static void fill_defaults(struct reader *reader, const struct type *type, const struct seen *seen,
                           void *out)
 {
+    static const struct seen nothing;
     for (size_t i = 0; i < type->field_count; i++) {
         const struct field *field = &type->fields[i];
         if (field->flags & FIELD_RESERVED)
             continue;
         if (field->flags & FIELD_INLINE)
             fill_defaults(reader, field->object, seen, field_at(out, field));
+        else if (!was_seen(seen, field) && field->kind == FIELD_OBJECT)
+            fill_defaults(reader, field->object, &nothing, field_at(out, field));
         else if (!was_seen(seen, field))
             field_default(field, reader->arena, out);
         if (field->flags & FIELD_NEEDED && !*(const char *const *)field_in(out, field)) {

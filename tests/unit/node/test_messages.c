@@ -161,6 +161,7 @@ Test(node_messages, garbage_is_refused)
                                         "{\"report\":{\"containers\":[{\"state\":\"flying\"}]}}",
                                         "{\"assignment\":{\"fence\":\"high\"}}",
                                         "{\"assignment\":{\"removed\":[1]}}",
+                                        "{\"assignment\":{\"templates\":[{\"id\":\"u/1\"}]}}",
                                         "{\"report\":{}} {}"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct message out = {0};
