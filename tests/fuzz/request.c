@@ -1,5 +1,6 @@
 /* What is judged of a request before its body: a line "METHOD TARGET VERSION", then headers. What
- * passes has a route and the right key, and what its path says is plain. */
+ * passes has a route and the right key, what its path says is plain, and nothing is hidden in it.
+ */
 #include "api/impl.h"
 #include "config/config.h"
 #include "fuzz.h"
@@ -13,6 +14,11 @@ static struct {
     } items[HEADERS];
     size_t count;
 } headers;
+/* The head as the library leaves it: its lines one behind the other, zeros for what separates. */
+static struct {
+    char *bytes;
+    size_t length;
+} head;
 
 /* In the library's place: the headers of this input. */
 int MHD_get_connection_values_n(struct MHD_Connection *mhd, enum MHD_ValueKind kind,
@@ -23,6 +29,16 @@ int MHD_get_connection_values_n(struct MHD_Connection *mhd, enum MHD_ValueKind k
         iterator(argument, kind, headers.items[i].name, strlen(headers.items[i].name),
                  headers.items[i].value, strlen(headers.items[i].value));
     return (int)headers.count;
+}
+
+const union MHD_ConnectionInfo *MHD_get_connection_info(struct MHD_Connection *mhd,
+                                                        enum MHD_ConnectionInfoType kind, ...)
+{
+    static union MHD_ConnectionInfo info;
+    (void)mhd;
+    PROMISE(kind == MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE, "something else is asked for");
+    info.header_size = head.length;
+    return &info;
 }
 
 const char *exchange_header(const struct exchange *exchange, const char *name)
@@ -64,13 +80,24 @@ static const struct route routes[] = {
 static const struct route_table table = {routes, sizeof routes / sizeof routes[0]};
 static const struct route_table *const tables[] = {&table};
 
+/* The next line of the input; `size` of it are left at most. */
+static char *lay_line(const uint8_t **data, size_t *size)
+{
+    const uint8_t *line;
+    size_t length = fuzz_line(data, size, &line);
+    char *at = head.bytes + head.length;
+    if (length)
+        memcpy(at, line, length);
+    memset(at + length, 0, HEAD_LINE_END);
+    head.length += length + HEAD_LINE_END;
+    return at;
+}
+
 static void read_headers(const uint8_t *data, size_t size)
 {
     headers.count = 0;
     while (size && headers.count < HEADERS) {
-        const uint8_t *line;
-        size_t length = fuzz_line(&data, &size, &line);
-        char *name = fuzz_string(line, length), *value = strchr(name, ':');
+        char *name = lay_line(&data, &size), *value = strchr(name, ':');
         if (value) {
             *value++ = 0;
             value += *value == ' ';
@@ -112,20 +139,41 @@ static void check_passed(const struct exchange *exchange)
                     "parameter \"%s\"", exchange->request.params[i]);
 }
 
+/* Of each zero the end of a line, a colon or a space accounts for one or two. */
+static size_t zeros_of_head(void)
+{
+    size_t zeros = 0;
+    for (size_t i = 0; i < head.length; i++)
+        zeros += head.bytes[i] == 0;
+    return zeros;
+}
+
+static void check_nothing_hidden(void)
+{
+    size_t colons = 0;
+    for (size_t i = 0; i < headers.count; i++)
+        colons += headers.items[i].value > headers.items[i].name + strlen(headers.items[i].name);
+    PROMISE(zeros_of_head() == HEAD_SPACE * 2 + colons + HEAD_LINE_END * (headers.count + 2),
+            "a zero byte passed");
+}
+
 static void judge(struct api *api, char *method, char *target, const char *version)
 {
     struct connection connection = {.api = api, .loopback = true, .address = "127.0.0.1"};
-    struct exchange exchange = {.api = api, .connection = &connection, .raw_uri = target};
+    struct exchange exchange = {
+        .api = api, .connection = &connection, .raw_uri = target, .uri_came_at = target};
     exchange.request.api = api;
     exchange.uri_bad =
         !uri_parse(target, &exchange.request.arena, &exchange.uri, &exchange.uri_error);
     if (!exchange.uri_bad)
         check_uri(&exchange.uri);
-    if (check_request(&exchange, method, version))
+    if (check_request(&exchange, method, version)) {
         check_passed(&exchange);
-    else
+        check_nothing_hidden();
+    } else {
         PROMISE(exchange.request.error.code && exchange.request.error.message[0],
                 "refused without a word");
+    }
     arena_finish(&exchange.request.arena);
 }
 
@@ -139,21 +187,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                       .parts = {.config = &config, .node_name = "node-1"},
                       .loop = loop_create_virtual(1, 0),
                       .dashboard = (char[]){"/nowhere"}};
-    const uint8_t *line;
-    size_t length = fuzz_line(&data, &size, &line);
-    char *rest = fuzz_string(line, length), *whole = rest;
+    /* A line of nothing but its end takes the most: a byte of input, two of the head. */
+    head.bytes = memory_alloc((size + 2) * HEAD_LINE_END);
+    head.length = 0;
+    char *rest = lay_line(&data, &size);
     char *method = strsep(&rest, " "), *target = strsep(&rest, " ");
     atomic_store(&api.serving, true);
     router_init(&api.router, tables, 1);
     auth_init(&api.auth, KEY);
     read_headers(data, size);
+    head.length += HEAD_LINE_END; /* the empty line's */
     if (target)
         judge(&api, method, target, rest ? rest : "");
-    for (size_t i = 0; i < headers.count; i++)
-        free(headers.items[i].name);
     auth_finish(&api.auth);
     router_finish(&api.router);
     loop_destroy(api.loop);
-    free(whole);
+    free(head.bytes);
     return 0;
 }

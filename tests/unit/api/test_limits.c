@@ -1,12 +1,17 @@
 /* Time and number: deadlines, slow peers, many connections, full lanes, the end. */
 #include "rig.h"
+
 #include "base/clock.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -204,6 +209,68 @@ Test(limits, connections_above_the_limit_wait_for_room)
     cr_expect_eq(reply.status, 200);
     reply_free(&reply);
     close(fds[16]);
+}
+
+/* A network of the test's own, in which `address` is this host's and no loopback address. */
+static void enter_network(const char *address)
+{
+    struct ifreq alias = {.ifr_name = "lo:1"}, lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    struct sockaddr_in *wanted = (struct sockaddr_in *)(void *)&alias.ifr_addr;
+    if (unshare(geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        cr_skip_test("no network namespaces here");
+    wanted->sin_family = AF_INET;
+    inet_pton(AF_INET, address, &wanted->sin_addr);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+    cr_assert_eq(ioctl(fd, SIOCSIFADDR, &alias), 0);
+    close(fd);
+}
+
+static int open_from(const char *address)
+{
+    struct sockaddr_in ours = {.sin_family = AF_INET};
+    struct sockaddr_in theirs = {.sin_family = AF_INET,
+                                 .sin_port = htons(rig.port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    inet_pton(AF_INET, address, &ours.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&ours, sizeof ours), 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&theirs, sizeof theirs), 0);
+    return fd;
+}
+
+static int status_of(int fd)
+{
+    client_text(fd, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    struct reply reply = client_read(fd);
+    int status = reply.status;
+    reply_free(&reply);
+    return status;
+}
+
+Test(limits, an_address_has_so_many_connections_and_loopback_any_number)
+{
+    struct rig_options options = rig_defaults();
+    options.yaml = "api: {listen: \"127.0.0.1:0\", maxConnectionsPerAddress: 2}\n";
+    enter_network("192.0.2.1");
+    rig_start(&options);
+    int first = open_from("192.0.2.1"), second = open_from("192.0.2.1");
+    cr_expect_eq(status_of(first), 200);
+    cr_expect_eq(status_of(second), 200);
+    int third = open_from("192.0.2.1");
+    cr_expect(client_is_closed(third), "a third connection is kept");
+    for (int i = 0; i < 5; i++)
+        cr_expect_eq(status_of(open_from("127.0.0.1")), 200);
+    close(first);
+    int status = 0;
+    for (int i = 0; i < 1000 && status != 200; i++) { /* until the server has seen its end */
+        int again = open_from("192.0.2.1");
+        status = status_of(again);
+        close(again);
+    }
+    cr_expect_eq(status, 200, "the room of one that has ended is not given again");
+    close(second);
+    close(third);
 }
 
 Test(limits, a_full_lane_refuses_at_once_and_agents_keep_theirs)
