@@ -104,6 +104,7 @@ struct http_client {
     bool reply_closes;  /* the endpoint's connection ends with the reply */
     bool encodes;       /* the reply is chunked by us */
     uint8_t full_reads; /* in a row, of the reply's body */
+    uint8_t interims;   /* heads before the reply's own */
     uint16_t status;
     uint32_t prefix_at, prefix; /* of the body, in the intake */
     struct http_body request, reply;

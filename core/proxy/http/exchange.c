@@ -336,6 +336,8 @@ void http_exchange_pump(struct http_client *client)
     http_intake_give(client->worker, &client->in);
     note_wait(client, (size_t)count);
     pass_body(client, into, (size_t)count);
+    if (client->state == HTTP_EXCHANGE && (client->request.done || client->upstream->out))
+        http_set_deadline(client, http_idle_ns(client)); /* from now on the endpoint's time runs */
 }
 
 void http_exchange_flush(struct http_client *client)
@@ -359,11 +361,18 @@ void http_exchange_finish(struct http_client *client)
         endpoint_release(client->tried[--client->tried_count]);
 }
 
+static bool names_h2c(const uint8_t *value, size_t length)
+{
+    for (size_t i = 0; i + 3 <= length; i++)
+        if (http_is(value + i, 3, "h2c"))
+            return true;
+    return false;
+}
+
 static bool wants_upgrade(const struct http_head *head, const uint8_t *bytes)
 {
     return head->minor && head->wants_upgrade && head->upgrade.length && !head->chunked &&
-           !head->content_length &&
-           !memmem(bytes + head->upgrade.at, head->upgrade.length, "h2c", 3);
+           !head->content_length && !names_h2c(bytes + head->upgrade.at, head->upgrade.length);
 }
 
 static uint64_t read_ticket(const struct http_client *client)
@@ -408,7 +417,7 @@ void http_exchange_begin(struct http_client *client)
     client->closing = head->close || (!head->minor && !head->keep_alive);
     client->retried = client->fresh = client->streamed = client->replied = false;
     client->late = client->reply_closes = client->encodes = false;
-    client->full_reads = 0;
+    client->full_reads = client->interims = 0;
     client->status = 0;
     client->waited_ns = 0;
     client->ticket = read_ticket(client);

@@ -37,6 +37,13 @@ enum {
     X(HTTP_X_FORWARDED_FOR, "x-forwarded-for")                                                     \
     X(HTTP_X_FORWARDED_PROTO, "x-forwarded-proto")                                                 \
     X(HTTP_X_FORWARDED_HOST, "x-forwarded-host")                                                   \
+    X(HTTP_X_FORWARDED_PORT, "x-forwarded-port")                                                   \
+    X(HTTP_X_FORWARDED_SERVER, "x-forwarded-server")                                               \
+    X(HTTP_X_FORWARDED_PREFIX, "x-forwarded-prefix")                                               \
+    X(HTTP_X_FORWARDED_SCHEME, "x-forwarded-scheme")                                               \
+    X(HTTP_X_FORWARDED_SSL, "x-forwarded-ssl")                                                     \
+    X(HTTP_X_REAL_IP, "x-real-ip")                                                                 \
+    X(HTTP_PROXY, "proxy")                                                                         \
     X(HTTP_X_REQUEST_ID, "x-request-id")                                                           \
     X(HTTP_TRACEPARENT, "traceparent")
 enum http_name {

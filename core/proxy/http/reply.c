@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { BULK_READS = 2, BULK_BYTES = 256 * 1024, COOKIE_LINE_BYTES = 160 };
+enum { BULK_READS = 2, BULK_BYTES = 256 * 1024, COOKIE_LINE_BYTES = 160, INTERIM_LIMIT = 64 };
 
 /* -- its body -- */
 
@@ -116,7 +116,8 @@ static struct iovec begin_reply(struct http_client *client, const struct http_he
     client->status = head->status;
     client->latency_ns = now_ns > client->begun_ns ? now_ns - client->begun_ns : 1;
     client->reply_closes = client->reply.kind == BODY_UNTIL_CLOSE || head->close ||
-                           (!head->minor && !head->keep_alive);
+                           (!head->minor && !head->keep_alive) ||
+                           (head->status == 204 && (head->chunked || head->content_length));
     client->closing |= framing == HTTP_FRAMED_CLOSE;
     if (!client->request.done) /* a reply before its request's end: the rest is not waited for */
         client->closing = client->lingers = true;
@@ -194,9 +195,15 @@ static void take(struct http_client *client, uint8_t *bytes, size_t length)
             pass(client, part, bytes + head->length, length - head->length);
             return;
         }
+        if (client->interims++ == INTERIM_LIMIT) {
+            reply_is_bad(client, "The endpoint's reply does not come to its point");
+            return;
+        }
+        size_t used =
+            head->length; /* the head goes with the endpoint's connection if sending fails */
         pass_interim(client, head, bytes);
-        bytes += head->length;
-        length -= head->length;
+        bytes += used;
+        length -= used;
     }
     if (!length && client->upstream)
         http_intake_give(client->worker, &client->upstream->in);

@@ -59,9 +59,34 @@ int http_read_response(struct http_head *head, const uint8_t *bytes, size_t leng
     return answer == HTTP_DONE ? http_understand(head, bytes, false) : answer;
 }
 
-/* What would change the message's framing or its way is not told afterwards (RFC 9110, 6.5.1). */
-static bool may_trail(const struct http_field *field)
+/* What would change the message's framing, way, authority, or meaning is not told afterwards
+ * (RFC 9110, 6.5.1). */
+static bool may_trail(const struct http_field *field, const uint8_t *bytes)
 {
+    static const char *const kept_back[] = {"authorization",
+                                            "www-authenticate",
+                                            "set-cookie",
+                                            "content-type",
+                                            "content-encoding",
+                                            "content-range",
+                                            "location",
+                                            "cache-control",
+                                            "range",
+                                            "if-match",
+                                            "if-none-match",
+                                            "if-modified-since",
+                                            "if-unmodified-since",
+                                            "if-range",
+                                            "age",
+                                            "expires",
+                                            "date",
+                                            "vary",
+                                            "retry-after",
+                                            "max-forwards",
+                                            "pragma"};
+    for (size_t i = 0; i < sizeof kept_back / sizeof kept_back[0]; i++)
+        if (http_is(bytes + field->name.at, field->name.length, kept_back[i]))
+            return false;
     return field->id == HTTP_OTHER;
 }
 
@@ -71,7 +96,7 @@ int http_read_trailers(struct http_head *head, const uint8_t *bytes, size_t leng
     if (answer == HTTP_MORE)
         return http_refuse(head, 400, "trailers do not end");
     for (uint8_t i = 0; i < head->count; i++)
-        if (!may_trail(&head->fields[i]))
+        if (!may_trail(&head->fields[i], bytes))
             head->fields[i].id = HTTP_DROPPED;
     return answer;
 }

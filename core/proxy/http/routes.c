@@ -86,7 +86,7 @@ struct text_part {
     size_t length;
 };
 
-/* Without its port. */
+/* Without its port, and without the dot of an absolute name. */
 static struct text_part host_of(const struct http_head *head, const uint8_t *bytes)
 {
     struct http_span span = head->authority.length ? head->authority : head->host;
@@ -96,6 +96,8 @@ static struct text_part host_of(const struct http_head *head, const uint8_t *byt
     const char *colon = memchr(from, ':', host.length - (size_t)(from - host.at));
     if (colon)
         host.length = (size_t)(colon - host.at);
+    if (host.length && host.at[host.length - 1] == '.')
+        host.length--;
     return host;
 }
 
@@ -106,6 +108,40 @@ static struct text_part path_of(const struct http_head *head, const uint8_t *byt
     if (query)
         path.length = (size_t)(query - path.at);
     return path.length ? path : (struct text_part){"/", 1};
+}
+
+/* The length of what stands for `plain` at that place, itself or percent-encoded; 0: nothing. */
+static size_t encodes(struct text_part path, size_t at, char plain, const char *encoded)
+{
+    if (at < path.length && path.at[at] == plain)
+        return 1;
+    return path.length - at >= 3 && strncasecmp(path.at + at, encoded, 3) == 0 ? 3 : 0;
+}
+
+static size_t separator(struct text_part path, size_t at)
+{
+    size_t slash = encodes(path, at, '/', "%2f");
+    return slash ? slash : encodes(path, at, '\\', "%5c");
+}
+
+/* Would a server that resolves "." and ".." (RFC 3986, 5.2.4), or decodes before it does so, take
+ * the path for another one? Parameters (";") of a segment are left out by some. */
+static bool climbs(struct text_part path)
+{
+    for (size_t at = 0, length; at < path.length; at += length) {
+        length = separator(path, at);
+        if (!length) {
+            length = 1;
+            continue;
+        }
+        size_t end = at + length, dots = 0;
+        for (size_t dot; (dot = encodes(path, end, '.', "%2e")); end += dot)
+            dots++;
+        if ((dots == 1 || dots == 2) &&
+            (end == path.length || separator(path, end) || encodes(path, end, ';', "%3b")))
+            return true;
+    }
+    return false;
 }
 
 /* 0: it is another one's. */
@@ -128,7 +164,7 @@ static bool has_prefix(const struct http_route *route, struct text_part path)
 {
     size_t length = route->prefix_length;
     return length <= 1 || (path.length >= length && memcmp(path.at, route->prefix, length) == 0 &&
-                           (path.length == length || path.at[length] == '/'));
+                           (path.length == length || path.at[length] == '/') && !climbs(path));
 }
 
 struct worker_service *http_routes_find(const struct http_routes *routes,

@@ -206,10 +206,20 @@ static bool answer(struct served *served)
         return reply_in_pieces(served);
     if (asks(served, "/none"))
         return say(served, "HTTP/1.1 204 No Content\r\n\r\n");
+    if (asks(served, "/204-with-body"))
+        return say(served, "HTTP/1.1 204 None\r\nContent-Length: 5\r\n\r\n");
+    if (asks(served, "/interims")) {
+        for (int i = 0; i < 65; i++)
+            say(served, "HTTP/1.1 102 Processing\r\n\r\n");
+        return reply_name(served, "200 OK");
+    }
     if (asks(served, "/error"))
         return reply_name(served, "500 Fault");
-    if (asks(served, "/wait"))
-        return wait_until(wait_to_go, served->origin) && reply_name(served, "200 OK");
+    if (asks(served, "/wait")) {
+        while (!wait_until(wait_to_go, served->origin)) { /* the test's time bounds it */
+        }
+        return reply_name(served, "200 OK");
+    }
     if (asks(served, "/last"))
         return reply_name(served, "200 OK") && false;
     if (asks(served, "/cut"))

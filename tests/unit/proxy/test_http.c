@@ -307,16 +307,21 @@ Test(proxy_http, carries_an_upgraded_connection)
 
 Test(proxy_http, does_not_upgrade_to_http_2)
 {
+    static const char *const names[] = {"h2c", "H2C", "websocket, H2c"};
+    char request[256];
     start_one();
-    int fd = client_connect(rig.port);
-    ask(fd,
-        "GET /echo HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\n"
-        "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nUpgrade: h2c\r\n\r\n",
-        "\r\n\r\n");
-    while (!has("Forwarded: for="))
-        receive(fd, "\r\n\r\n");
-    cr_assert(!has("pgrade") && !has("HTTP2"));
-    close(fd);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int fd = client_connect(rig.port);
+        snprintf(request, sizeof request,
+                 "GET /echo HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\n"
+                 "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nUpgrade: %s\r\n\r\n",
+                 names[i]);
+        ask(fd, request, "\r\n\r\n");
+        while (!has("Forwarded: for="))
+            receive(fd, "\r\n\r\n");
+        cr_assert(!has("pgrade") && !has("HTTP2"), "%s", names[i]);
+        close(fd);
+    }
 }
 
 /* -- refused -- */
@@ -375,6 +380,27 @@ Test(proxy_http, tells_that_an_endpoint_does_not_speak_http)
     start_one();
     expect_answer(GET("/garbage"),
                   ANSWER("502 Bad Gateway", "37", "", "The endpoint's reply is not HTTP/1.1"));
+}
+
+Test(proxy_http, passes_no_endless_row_of_interim_replies)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    ask(fd, GET("/interims"), "point\n");
+    cr_assert(has("HTTP/1.1 502 Bad Gateway\r\n"));
+    ask(fd, GET("/name"), "\r\n\r\na");
+    close(fd);
+}
+
+/* Its body may follow, and would be read as the next reply. */
+Test(proxy_http, keeps_no_connection_whose_204_says_that_it_has_a_body)
+{
+    start_one();
+    int fd = client_connect(rig.port);
+    cr_assert_str_eq(ask(fd, GET("/204-with-body"), "\r\n\r\n"), "HTTP/1.1 204 None\r\n\r\n");
+    ask(fd, GET("/name"), "\r\n\r\na");
+    cr_assert_eq(atomic_load(&a->connections), 2);
+    close(fd);
 }
 
 /* -- hostile -- */
@@ -565,6 +591,32 @@ Test(proxy_http, bounds_the_time_for_a_head_however_it_drips)
     close(watched.fd);
 }
 
+static bool has_one_request(void *origin)
+{
+    return atomic_load(&((struct http_origin *)origin)->requests) == 1;
+}
+
+static bool has_read_the_body(void *origin)
+{
+    return atomic_load(&((struct http_origin *)origin)->body_bytes) == 4;
+}
+
+/* The time that a body may take is none of the endpoint's. */
+Test(proxy_http, waits_for_the_reply_to_a_body_that_came_later_as_for_any)
+{
+    start_one();
+    struct pollfd watched = {.fd = client_connect(rig.port), .events = POLLIN};
+    put_bytes(watched.fd, "POST /wait HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\n");
+    cr_assert(wait_until(has_one_request, a));
+    put_bytes(watched.fd, "body");
+    cr_assert(wait_until(has_read_the_body, a));
+    cr_assert_eq(poll(&watched, 1, 21000), 0, "answered before the endpoint's time is up");
+    http_origin_go(a);
+    receive(watched.fd, "\r\n\r\na");
+    cr_assert(has("HTTP/1.1 200 OK\r\n"));
+    close(watched.fd);
+}
+
 static bool has_counted(void)
 {
     return rig.served == 3 && rig.failed == 1 && rig.in_flight == 1;
@@ -640,12 +692,30 @@ Test(proxy_http, requests_find_their_service_by_host_and_path)
         const char *host, *target;
         char name;
     } cases[] = {
-        {"shop.example", "/name", 'e'},      {"SHOP.example:80", "/name?x", 'e'},
-        {"a.example", "/name", 'w'},         {"b.a.example", "/name", 'd'},
-        {"other.test", "/name", 'x'},        {"example", "/name", 'x'},
-        {"shop.example", "/api/name", 'p'},  {"shop.example", "/api", 'p'},
-        {"shop.example", "/apis/name", 'e'}, {"shop.example", "/api?/x", 'p'},
+        {"shop.example", "/name", 'e'},
+        {"SHOP.example:80", "/name?x", 'e'},
+        {"a.example", "/name", 'w'},
+        {"b.a.example", "/name", 'd'},
+        {"other.test", "/name", 'x'},
+        {"example", "/name", 'x'},
+        {"shop.example", "/api/name", 'p'},
+        {"shop.example", "/api", 'p'},
+        {"shop.example", "/apis/name", 'e'},
+        {"shop.example", "/api?/x", 'p'},
         {"[::1]:80", "/name", 'x'},
+        {"shop.example.", "/name", 'e'},
+        {"shop.example.:80", "/api", 'p'},
+        {"shop.example", "/api/../name", 'e'},
+        {"shop.example", "/api/..", 'e'},
+        {"shop.example", "/api/%2E%2e/name", 'e'},
+        {"shop.example", "/api/./name", 'e'},
+        {"shop.example", "/api/x%2F..%5cname", 'e'},
+        {"shop.example", "/api/..;x/name", 'e'},
+        {"shop.example", "/api/.../name", 'p'},
+        {"shop.example", "/api/.well", 'p'},
+        {"shop.example", "/api/x..?/../", 'p'},
+        {"shop.example", "//api/name", 'e'},
+        {"shop.example", "/%61pi/name", 'e'},
     };
     static const char *const names[] = {"e", "w", "d", "x", "p"};
     struct http_origin *origins[5];
@@ -706,11 +776,6 @@ static bool a_is_drained(void)
 static bool has_no_connection(void *origin)
 {
     return atomic_load(&((struct http_origin *)origin)->open) == 0;
-}
-
-static bool has_one_request(void *origin)
-{
-    return atomic_load(&((struct http_origin *)origin)->requests) == 1;
 }
 
 Test(proxy_http, draining_closes_no_client_and_leaves_no_connection_idle)

@@ -335,10 +335,12 @@ static const char *rewrite(const char *text, bool upgrades)
 Test(http_head, of_a_request_is_made_anew)
 {
     cr_expect_str_eq(
-        rewrite("GET /x HTTP/1.1\r\nhost: a\r\nConnection: keep-alive, b\r\nB: 1\r\n"
-                "Keep-Alive: 5\r\nProxy-Authorization: x\r\nX-Forwarded-For: 6.6.6.6\r\n"
-                "Forwarded: for=6.6.6.6\r\nUpgrade: websocket\r\nC:   2  \r\n\r\n",
-                false),
+        rewrite(
+            "GET /x HTTP/1.1\r\nhost: a\r\nConnection: keep-alive, b\r\nB: 1\r\n"
+            "Keep-Alive: 5\r\nProxy-Authorization: x\r\nX-Forwarded-For: 6.6.6.6\r\n"
+            "Forwarded: for=6.6.6.6\r\nUpgrade: websocket\r\nC:   2  \r\nX-Forwarded-Port: 1\r\n"
+            "X-Forwarded-Prefix: /\r\nX-Real-IP: 6.6.6.6\r\nProxy: http://a/\r\n\r\n",
+            false),
         "GET /x HTTP/1.1\r\nHost: a\r\nC: 2\r\n" IDS FORWARDED("a") "\r\n");
     cr_expect_str_eq(rewrite("GET http://b?q HTTP/1.1\r\nHost: B\r\n\r\n", false),
                      "GET /?q HTTP/1.1\r\nHost: b\r\n" IDS FORWARDED("b") "\r\n");
