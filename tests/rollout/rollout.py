@@ -74,7 +74,7 @@ class World:
         self.load = None
         self.engine = Engine(folder)
         self.daemon = Daemon(folder / "daemon", {
-            "store": {"plugin": "sqlite"},
+            "store": {"plugin": "sqlite"}, "proxy": {"linger": "30m"},
             "runtime": {"plugin": "docker", "config": {"endpoint": self.engine.endpoint}}})
 
     @property
