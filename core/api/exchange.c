@@ -3,6 +3,7 @@
  * The body of a refused request is read and thrown away up to a bound, since a connection that is
  * closed with bytes unread resets, and the client would never see why. */
 #include "api/impl.h"
+#include "api/planning.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -57,6 +58,7 @@ void exchange_free(struct exchange *exchange)
     api->exchange_count--;
     if (request->drop)
         request->drop(request);
+    planning_destroy(request->planning);
     stream_drop(request->stream);
     watcher_destroy(exchange->watcher);
     shown_release(&exchange->shown);
@@ -166,6 +168,21 @@ static void refuse_parameter(const struct route *route, const char *name,
                       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+/* A dry run has no first time: its Idempotency-Key is of no meaning. */
+static bool check_dry_run(struct request *request)
+{
+    if (!request_query_bool(request, "dryRun", &request->dry_run))
+        return false;
+    if (request->dry_run && request->route->no_dry_run) {
+        error_set(&request->error, ERROR_VALIDATION, "dryRun: this request has no dry run");
+        request_fail(request, &request->error);
+        return false;
+    }
+    if (request->dry_run)
+        request->idempotency_key = NULL;
+    return true;
+}
+
 static bool check_query(struct exchange *exchange)
 {
     CLEANUP(schema_faults_finish) struct schema_faults faults = {0};
@@ -178,14 +195,10 @@ static bool check_query(struct exchange *exchange)
         for (size_t j = 0; j < i; j++)
             if (strcmp(uri->parameters[j].name, name) == 0)
                 schema_faults_add(&faults, (struct schema_position){0}, name, "it is given twice");
-        if (strcmp(name, "dryRun") == 0 && strcmp(uri->parameters[i].value, "false") != 0)
-            schema_faults_add(&faults, (struct schema_position){0}, name,
-                              "dry runs are not built: nothing was changed; leave it out to make "
-                              "the change");
     }
     if (faults.count)
         request_fail_faults(&exchange->request, &faults);
-    return !faults.count;
+    return !faults.count && check_dry_run(&exchange->request);
 }
 
 static bool read_body(struct exchange *exchange)

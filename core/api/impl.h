@@ -157,6 +157,7 @@ struct api {
 
     struct hub *hub;                 /* [loop] */
     struct idempotency *idempotency; /* [loop] */
+    struct plan_tokens *plan_tokens; /* [api] */
     struct watch_server *watches;
 
     /* Stopping. */

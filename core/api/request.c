@@ -180,7 +180,8 @@ static bool read_version(const char *text, uint64_t *out)
 bool request_write(struct request *request, struct write_request *out)
 {
     *out = (struct write_request){
-        .origin = {.by = request->by ? request->by : "anonymous",
+        .origin = {.dry_run = request->dry_run,
+                   .by = request->by ? request->by : "anonymous",
                    .request_id = request->id,
                    .idempotency_key = request->idempotency_key,
                    .idempotency_hash = exchange_of(request)->idempotency_hash}};

@@ -47,6 +47,7 @@ struct route {
                                            unknown ones are refused with 400 */
     int status;                         /* of success; 0: 200 */
     uint8_t lane;                       /* enum api_lane; 0: LANE_USERS */
+    bool no_dry_run;                    /* it is refused with dryRun=true */
     bool loopback_open;                 /* a loopback peer without Forwarded needs no key */
 };
 enum route_body { BODY_NONE = 0, BODY_OPTIONAL, BODY_REQUIRED };
@@ -55,7 +56,7 @@ struct route_table {
     size_t count;
 };
 extern const struct route_table routes_deployments, routes_containers, routes_nodes,
-    routes_services, routes_events, routes_cluster, routes_server;
+    routes_services, routes_events, routes_cluster, routes_plan, routes_server;
 
 struct request {
     struct api *api;
@@ -75,6 +76,9 @@ struct request {
     const char *content_type;
     const char *location; /* in the arena; NULL: none */
     uint64_t etag;        /* version; 0: none */
+
+    bool dry_run;              /* nothing may change: the answer is the plan */
+    struct planning *planning; /* what is planned, or applied; NULL: nothing */
 
     void *data;                            /* the handler's own, usually in the arena */
     void (*drop)(struct request *request); /* [api] frees what `data` holds beyond the arena */

@@ -5,6 +5,7 @@
  * it again at once where that says 0. */
 #include "api/impl.h"
 #include "api/idempotency.h"
+#include "api/planning.h"
 #include "api/watch.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -185,6 +186,7 @@ static void free_parts(struct api *api)
     watch_server_destroy(api->watches);
     hub_destroy(api->hub);
     idempotency_destroy(api->idempotency);
+    plan_tokens_destroy(api->plan_tokens);
     lanes_finish(&api->lanes);
     auth_finish(&api->auth);
     router_finish(&api->router);
@@ -264,6 +266,7 @@ struct api *api_create_with(const struct api_parts *parts, const char *key,
     api->watches = watch_server_create(api);
     api->hub = hub_create(api);
     api->idempotency = idempotency_create(api);
+    api->plan_tokens = plan_tokens_create();
     openapi_write(&api->router, &api->openapi);
     if (open_all(api, error))
         return api;
@@ -275,7 +278,7 @@ struct api *api_create(const struct api_parts *parts, const char *key, struct er
 {
     static const struct route_table *const tables[] = {
         &routes_deployments, &routes_containers, &routes_nodes, &routes_services,
-        &routes_events,      &routes_cluster,    &routes_server};
+        &routes_events,      &routes_cluster,    &routes_plan,  &routes_server};
     return api_create_with(parts, key, &api_default_limits, tables,
                            sizeof tables / sizeof tables[0], error);
 }

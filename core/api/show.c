@@ -1,5 +1,6 @@
 /* Objects as they are shown: counted records with copies of what is soft. */
 #include "api/impl.h"
+#include "api/planning.h"
 #include "base/failpoint.h"
 
 #include <stdlib.h>
@@ -81,6 +82,10 @@ void show_written(void *argument, const struct error *error, const struct write_
 {
     struct request *request = argument;
     struct exchange *exchange = exchange_of(request);
+    if (request->planning || (request->dry_run && !error)) {
+        planning_take(request, error, result);
+        return;
+    }
     request->seq = state_settled_seq(request->parts->state);
     if (error) {
         request->error = *error;

@@ -304,6 +304,7 @@ struct command {
     struct container_manager *manager;
     write_done *done;
     void *argument;
+    const struct record *planned; /* counted; of a dry run */
     bool changed;
     char id[80];
 };
@@ -312,9 +313,12 @@ static void command_done(void *argument, const struct error *error)
 {
     struct command *command = argument;
     const struct container *container = container_manager_find(command->manager, command->id);
-    struct write_result result = {.record = container ? &container->record : NULL,
+    struct write_result result = {.record = command->planned ? command->planned
+                                            : container      ? &container->record
+                                                             : NULL,
                                   .changed = command->changed};
     command->done(command->argument, error, error ? NULL : &result);
+    record_release(command->planned);
     free(command);
 }
 
@@ -339,6 +343,8 @@ static void submit(struct container_manager *manager, struct txn *txn, const cha
     *command = (struct command){
         .manager = manager, .done = done, .argument = argument, .changed = !txn_is_empty(txn)};
     snprintf(command->id, sizeof command->id, "%s", id);
+    if (txn_is_dry_run(txn))
+        command->planned = record_take_reference(&find(manager, STATE_HEAD, id)->record);
     txn_submit(txn, command_done, command);
 }
 

@@ -10,6 +10,7 @@ struct command {
     struct deployment_manager *manager;
     write_done *done;
     void *argument;
+    const struct record *planned; /* counted; of a dry run */
     bool created, changed;
     char name[64];
 };
@@ -18,10 +19,13 @@ static void command_done(void *argument, const struct error *error)
 {
     struct command *command = argument;
     const struct deployment *deployment = deployment_manager_find(command->manager, command->name);
-    struct write_result result = {.record = deployment ? &deployment->record : NULL,
+    struct write_result result = {.record = command->planned ? command->planned
+                                            : deployment     ? &deployment->record
+                                                             : NULL,
                                   .created = command->created,
                                   .changed = command->changed};
     command->done(command->argument, error, error ? NULL : &result);
+    record_release(command->planned);
     free(command);
 }
 
@@ -35,6 +39,8 @@ static void submit(struct deployment_manager *manager, struct txn *txn, const ch
                                 .created = created,
                                 .changed = !txn_is_empty(txn)};
     snprintf(command->name, sizeof command->name, "%s", name);
+    if (txn_is_dry_run(txn))
+        command->planned = record_take_reference(&deployment_head(manager, name)->record);
     txn_submit(txn, command_done, command);
 }
 

@@ -241,9 +241,6 @@ void deployment_put_back(struct deployment_manager *manager, struct txn *txn,
                          const struct rollout_end *end, const char *cause);
 /* For `count` more of what is in force; borrows from the record. */
 struct schedule_ask deployment_ask(const struct deployment *deployment, uint32_t count);
-/* May it run on that node, by everything but room? */
-bool deployment_node_eligible(struct deployment_manager *manager,
-                              const struct deployment *deployment, const struct node *node);
 struct origin deployment_origin(const struct track *track);
 
 #endif

@@ -13,6 +13,7 @@ struct deployment_manager;
 struct container;
 struct container_manager;
 struct container_mark;
+struct node;
 struct node_registry;
 struct scheduler;
 struct service_manager;
@@ -64,6 +65,20 @@ bool deployment_manager_promote(struct deployment_manager *manager, const char *
 bool deployment_manager_delete(struct deployment_manager *manager, const char *name,
                                const struct write_request *request, write_done *done,
                                void *argument, struct error *error);
+
+/* For plans of what the controller would do. Which of several goes first: unavailable before
+ * available, outdated before others, higher slots first, then by id. For qsort. */
+struct deployment_victim {
+    const struct container *container;
+    bool available, outdated;
+};
+int deployment_compare_victims(const void *a, const void *b);
+/* So many more than desired while it is rolled out, and so many fewer available. */
+void deployment_rolling_bounds(const struct rollout *rollout, int64_t desired, int64_t *surge,
+                               int64_t *unavailable);
+/* May it run on that node, by everything but room? */
+bool deployment_manager_may_run_on(struct deployment_manager *manager,
+                                   const struct deployment *deployment, const struct node *node);
 
 /* Committed, borrowed for this turn; NULL: none. */
 const struct deployment *deployment_manager_find(struct deployment_manager *manager,

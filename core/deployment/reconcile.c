@@ -8,16 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Which of two goes first: unavailable before available, outdated before others, higher slots
- * first, then by id. */
-struct victim {
-    const struct container *container;
-    bool available, outdated;
-};
-
-static int compare_victims(const void *a, const void *b)
+int deployment_compare_victims(const void *a, const void *b)
 {
-    const struct victim *x = a, *y = b;
+    const struct deployment_victim *x = a, *y = b;
     if (x->available != y->available)
         return x->available ? 1 : -1;
     if (x->outdated != y->outdated)
@@ -29,20 +22,21 @@ static int compare_victims(const void *a, const void *b)
 
 /* Live containers, all or outdated ones only, in the order in which they may go. */
 static size_t pick_victims(struct deployment_manager *manager, const struct census *census,
-                           bool outdated_only, struct arena *arena, struct victim **out)
+                           bool outdated_only, struct arena *arena, struct deployment_victim **out)
 {
     size_t count = 0;
-    struct victim *victims = arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *victims);
+    struct deployment_victim *victims =
+        arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *victims);
     for (int64_t i = 0; i < census->live_count; i++) {
         bool outdated = census_is_outdated(manager, census->deployment, census->live[i]);
         if (outdated_only && !outdated)
             continue;
-        victims[count++] = (struct victim){
+        victims[count++] = (struct deployment_victim){
             .container = census->live[i],
             .available = census_is_available(manager, census->deployment, census->live[i]),
             .outdated = outdated};
     }
-    qsort(victims, count, sizeof *victims, compare_victims);
+    qsort(victims, count, sizeof *victims, deployment_compare_victims);
     *out = victims;
     return count;
 }
@@ -83,7 +77,7 @@ static void stop_outdated(struct deployment_manager *manager, struct track *trac
 {
     const struct bounds *bounds = &census->bounds;
     struct container_manager *containers = manager->config.containers;
-    struct victim *victims;
+    struct deployment_victim *victims;
     size_t count = pick_victims(manager, census, true, arena, &victims);
     int64_t spare = census->active - (census->desired - bounds->unavailable);
     int64_t room = bounds->draining - census->counts.stopping;
@@ -120,7 +114,7 @@ static void stop_overdue(struct deployment_manager *manager, struct txn *txn, st
 static void stop_surplus(struct deployment_manager *manager, struct txn *txn, struct census *census,
                          int64_t surplus, struct arena *arena)
 {
-    struct victim *victims;
+    struct deployment_victim *victims;
     size_t count = pick_victims(manager, census, false, arena, &victims);
     int64_t old = census->counts.current - census->counts.updated;
     for (size_t i = 0; i < count && surplus > 0; i++) {
@@ -220,7 +214,7 @@ static const char *node_without(struct deployment_manager *manager, struct censu
     while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL))) {
         if (bsearch(&node->name, having, count, sizeof *having, compare_names) ||
             node_registry_status(manager->config.nodes, node->name)->state != NODE_READY ||
-            !deployment_node_eligible(manager, census->deployment, node))
+            !deployment_manager_may_run_on(manager, census->deployment, node))
             continue;
         if (scheduler_still_fits(manager->config.scheduler, &ask, node->name, &(struct list){0}))
             return node->name;

@@ -35,8 +35,8 @@ bool census_is_available(struct deployment_manager *manager, const struct deploy
            loop_now_ns(manager->loop) - brief.ready_since_ns >= deployment->rollout.min_ready_ns;
 }
 
-bool deployment_node_eligible(struct deployment_manager *manager,
-                              const struct deployment *deployment, const struct node *node)
+bool deployment_manager_may_run_on(struct deployment_manager *manager,
+                                   const struct deployment *deployment, const struct node *node)
 {
     struct filter_verdict verdicts[FILTER_COUNT];
     const struct schedule_ask ask = deployment_ask(deployment, 1);
@@ -59,7 +59,7 @@ static int64_t desired_count(struct deployment_manager *manager,
     if (deployment->mode == MODE_REPLICATED)
         return deployment->replicas;
     while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL)))
-        count += deployment_node_eligible(manager, deployment, node);
+        count += deployment_manager_may_run_on(manager, deployment, node);
     return count;
 }
 

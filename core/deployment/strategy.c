@@ -9,15 +9,21 @@ static int64_t at_least(int64_t least, int64_t value)
     return value > least ? value : least;
 }
 
+void deployment_rolling_bounds(const struct rollout *rollout, int64_t desired, int64_t *surge,
+                               int64_t *unavailable)
+{
+    *surge = amount_of(rollout->max_surge, desired, true);
+    *unavailable = amount_of(rollout->max_unavailable, desired, false);
+}
+
 static struct bounds rolling(const struct track *track, const struct census *census)
 {
     const struct rollout *rollout = &census->deployment->rollout;
     int64_t desired = census->desired;
-    struct bounds bounds = {.surge = amount_of(rollout->max_surge, desired, true),
-                            .unavailable = amount_of(rollout->max_unavailable, desired, false),
-                            .draining = amount_of(rollout->max_draining, desired, true),
+    struct bounds bounds = {.draining = amount_of(rollout->max_draining, desired, true),
                             .updated = desired,
                             .may_make = true};
+    deployment_rolling_bounds(rollout, desired, &bounds.surge, &bounds.unavailable);
     if (track->stop_first)
         bounds.surge = 0;
     if (!bounds.surge)

@@ -9,7 +9,7 @@ struct command {
     struct node_registry *registry;
     write_done *done;
     void *argument;
-    const struct record *removed;
+    const struct record *removed, *planned; /* counted; planned: of a dry run */
     bool changed;
     char name[64];
 };
@@ -18,10 +18,15 @@ static void command_done(void *argument, const struct error *error)
 {
     struct command *command = argument;
     const struct node *node = node_registry_find(command->registry, command->name);
-    struct write_result result = {.record = node ? &node->record : command->removed,
+    struct write_result result = {.record = command->planned   ? command->planned
+                                            : command->removed ? command->removed
+                                            : node             ? &node->record
+                                                               : NULL,
+                                  .gone = command->removed != NULL,
                                   .changed = command->changed};
     command->done(command->argument, error, error ? NULL : &result);
     record_release(command->removed);
+    record_release(command->planned);
     free(command);
 }
 
@@ -35,6 +40,8 @@ static void submit(struct node_registry *registry, struct txn *txn, const char *
                                 .removed = removed ? record_take_reference(removed) : NULL,
                                 .changed = !txn_is_empty(txn)};
     snprintf(command->name, sizeof command->name, "%s", name);
+    if (txn_is_dry_run(txn) && !removed)
+        command->planned = record_take_reference(&registry_head(registry, name)->record);
     txn_submit(txn, command_done, command);
 }
 

@@ -128,6 +128,7 @@ struct command {
     write_done *done;
     void *argument;
     const struct record *removed; /* counted: what a delete answers with */
+    const struct record *planned; /* counted; of a dry run */
     bool created, changed;
     char name[64];
 };
@@ -136,12 +137,23 @@ static void command_done(void *argument, const struct error *error)
 {
     struct command *command = argument;
     const struct service *service = service_manager_find(command->manager, command->name);
-    struct write_result result = {.record = service ? &service->record : command->removed,
+    struct write_result result = {.record = command->planned   ? command->planned
+                                            : command->removed ? command->removed
+                                            : service          ? &service->record
+                                                               : NULL,
+                                  .gone = command->removed != NULL,
                                   .created = command->created,
                                   .changed = command->changed};
     command->done(command->argument, error, error ? NULL : &result);
     record_release(command->removed);
+    record_release(command->planned);
     free(command);
+}
+
+static const struct service *find_head(struct service_manager *manager, const char *name)
+{
+    struct service probe = {.record.kind = &service_kind, .name = name};
+    return (const struct service *)state_find(manager->state, STATE_HEAD, &probe.record);
 }
 
 static void submit(struct service_manager *manager, struct txn *txn, const struct service *service,
@@ -156,13 +168,9 @@ static void submit(struct service_manager *manager, struct txn *txn, const struc
                          .changed = !txn_is_empty(txn),
                          .removed = removed ? record_take_reference(&service->record) : NULL};
     snprintf(command->name, sizeof command->name, "%s", service->name);
+    if (txn_is_dry_run(txn) && !removed)
+        command->planned = record_take_reference(&find_head(manager, service->name)->record);
     txn_submit(txn, command_done, command);
-}
-
-static const struct service *find_head(struct service_manager *manager, const char *name)
-{
-    struct service probe = {.record.kind = &service_kind, .name = name};
-    return (const struct service *)state_find(manager->state, STATE_HEAD, &probe.record);
 }
 
 static bool check_listen(struct service_manager *manager, const struct service *wanted,

@@ -414,6 +414,11 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     FAILPOINT(store_submitted);
     txn->done = done;
     txn->argument = argument;
+    if (txn->dry_run) {
+        txn_take_back(txn);
+        submit_aside(txn, empty_done, "dry run", NULL);
+        return;
+    }
     if (!txn->count && !state->forming && !state->at_store && !state->committing) {
         submit_aside(txn, empty_done, "empty transaction", NULL);
         return;

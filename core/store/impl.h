@@ -51,6 +51,7 @@ struct txn {
     uint64_t expected_head, new_head;
     char *by, *request_id;
     uint64_t cause_event;
+    bool dry_run;
     void (*done)(void *argument, const struct error *error);
     void *argument;
     struct txn *next;
@@ -122,6 +123,8 @@ bool txn_within_limits(const struct txn *txn, struct error *error);
 bool limits_take(struct orch_store_limits *limits, struct error *error);
 void batch_drop_asides(struct state *state); /* the loop runs no more: nobody is told */
 void txn_destroy(struct txn *txn);
+/* Its changes are undone; it is empty. */
+void txn_take_back(struct txn *txn);
 void txn_commit(struct txn *txn);
 /* Two steps, so that no `done` sees in the head view what is dropped with it. */
 void txn_undo(struct txn *txn);

@@ -73,6 +73,7 @@ struct origin {
     uint64_t cause_event;   /* seq of the event that led here; 0: none */
     /* Of a request that carries an Idempotency-Key: its marker rides along. NULL: none. */
     const char *idempotency_key, *idempotency_hash;
+    bool dry_run; /* checked and built, but undone when it is submitted */
 };
 enum event_severity { EVENT_NORMAL = 1, EVENT_WARNING };
 
@@ -89,6 +90,7 @@ uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *re
 /* The audit entry of a user's change rides in the same transaction. */
 void txn_audit(struct txn *txn, const char *verb, const char *object, const char *detail);
 bool txn_is_empty(const struct txn *txn);
+bool txn_is_dry_run(const struct txn *txn);
 /* What else is to be changed should go into another one: the store's limits come near. */
 bool txn_is_full(const struct txn *txn);
 /* So many objects a controller changes in one transaction at most: neither making nor committing it

@@ -22,7 +22,8 @@ struct txn *txn_begin(struct state *state, struct origin origin)
     txn->by = memory_strdup(origin.by);
     txn->request_id = memory_strdup(origin.request_id);
     txn->cause_event = origin.cause_event;
-    if (origin.idempotency_key)
+    txn->dry_run = origin.dry_run;
+    if (origin.idempotency_key && !origin.dry_run)
         mark_request(txn, &origin);
     return txn;
 }
@@ -42,6 +43,11 @@ void txn_destroy(struct txn *txn)
 bool txn_is_empty(const struct txn *txn)
 {
     return txn->count == 0;
+}
+
+bool txn_is_dry_run(const struct txn *txn)
+{
+    return txn->dry_run;
 }
 
 static struct index *index_of(struct state *state, const struct record *record)
@@ -181,13 +187,11 @@ void txn_refuse(struct txn *txn, const struct error *error)
     txn_destroy(txn);
 }
 
-void txn_abort(struct txn *txn)
+/* Only this one is undone: what was head before it is head again. */
+void txn_take_back(struct txn *txn)
 {
-    if (!txn)
-        return;
     if (txn->count)
         memset(txn->state->dropped_up_to, 0, sizeof txn->state->dropped_up_to);
-    /* Only this one is undone: what was head before it is head again. */
     for (size_t i = txn->count; i-- > 0;) {
         struct change *change = &txn->changes[i];
         const struct record *probe = change->after ? change->after : change->before;
@@ -195,7 +199,17 @@ void txn_abort(struct txn *txn)
         struct index_entry *entry = index_find(index, probe);
         set_head(txn->state, entry, change->before);
         settle(index, entry, probe);
+        record_release(change->before);
+        record_release(change->after);
     }
+    txn->count = 0;
+}
+
+void txn_abort(struct txn *txn)
+{
+    if (!txn)
+        return;
+    txn_take_back(txn);
     txn_destroy(txn);
 }
 

@@ -15,8 +15,10 @@ struct write_request {
     bool if_none_match_any; /* If-None-Match: * */
 };
 struct write_result {
-    const struct record *record; /* the committed version, borrowed; reference it to keep it */
+    /* The committed version, borrowed; reference it to keep it. Of a dry run: what would be. */
+    const struct record *record;
     bool created, changed;
+    bool gone; /* there is none any more, or would be: `record` is what there was */
 };
 /* Runs on the loop once the change is durable (error NULL) or was refused (result NULL). Never
  * inside the call that asked. */

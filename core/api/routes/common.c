@@ -1,5 +1,6 @@
 /* Filters, small commands and other parts that several handlers use. */
 #include "api/routes/impl.h"
+#include "api/planning.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,7 +107,10 @@ static void reply_nothing(struct request *request)
 void answer_gone(void *argument, const struct error *error, const struct write_result *result)
 {
     struct request *request = argument;
-    (void)result;
+    if (request->planning || (request->dry_run && !error)) {
+        planning_take(request, error, result);
+        return;
+    }
     request->seq = state_settled_seq(request->parts->state);
     if (!error) {
         request_to_api(request, reply_nothing);

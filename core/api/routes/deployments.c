@@ -70,26 +70,26 @@ static bool write_declared(struct request *request, enum write_mode mode, const 
                                     write, show_written, request, error);
 }
 
-static const struct declared_kind declared = {.type = &deployment_type,
-                                              .what = "deployment",
-                                              .head = head,
-                                              .complete = complete,
-                                              .check = check,
-                                              .write = write_declared};
+const struct declared_kind declared_deployments = {.type = &deployment_type,
+                                                   .what = "deployment",
+                                                   .head = head,
+                                                   .complete = complete,
+                                                   .check = check,
+                                                   .write = write_declared};
 
 static void post(struct request *request)
 {
-    declared_post(request, &declared);
+    declared_post(request, &declared_deployments);
 }
 
 static void put(struct request *request)
 {
-    declared_put(request, &declared);
+    declared_put(request, &declared_deployments);
 }
 
 static void patch(struct request *request)
 {
-    declared_patch(request, &declared);
+    declared_patch(request, &declared_deployments);
 }
 
 /* -- reading -- */
@@ -157,10 +157,10 @@ static const struct field scale_fields[] = {
      .max = 1000000,
      .doc = "How many."},
 };
-static const struct type scale_type = {.name = "Scale",
-                                       .size = sizeof(int64_t),
-                                       TYPE_FIELDS(scale_fields),
-                                       .doc = "How many replicas."};
+const struct type scale_type = {.name = "Scale",
+                                .size = sizeof(int64_t),
+                                TYPE_FIELDS(scale_fields),
+                                .doc = "How many replicas."};
 static const struct field rollback_fields[] = {
     {.name = "revision",
      .kind = FIELD_INT,
@@ -174,7 +174,7 @@ static const struct type rollback_type = {.name = "Rollback",
                                           TYPE_FIELDS(rollback_fields),
                                           .doc = "Which revision."};
 
-static bool ask_scale(struct request *request, const struct action *action, struct error *error)
+bool deployment_ask_scale(struct request *request, const struct action *action, struct error *error)
 {
     return deployment_manager_scale(request->parts->deployments, request->params[0],
                                     action->body.replicas, &action->write, show_written, request,
@@ -218,7 +218,8 @@ static bool ask_promote(struct request *request, const struct action *action, st
                                       &action->write, show_written, request, error);
 }
 
-static bool ask_delete(struct request *request, const struct action *action, struct error *error)
+bool deployment_ask_delete(struct request *request, const struct action *action,
+                           struct error *error)
 {
     return deployment_manager_delete(request->parts->deployments, request->params[0],
                                      &action->write, show_written, request, error);
@@ -226,7 +227,7 @@ static bool ask_delete(struct request *request, const struct action *action, str
 
 static void scale(struct request *request)
 {
-    action_begin(request, &scale_type, ask_scale);
+    action_begin(request, &scale_type, deployment_ask_scale);
 }
 
 static void restart(struct request *request)
@@ -261,7 +262,7 @@ static void promote(struct request *request)
 
 static void delete_deployment(struct request *request)
 {
-    action_begin(request, &nothing_type, ask_delete);
+    action_begin(request, &nothing_type, deployment_ask_delete);
 }
 
 #define ONE "/deployments/{name}"

@@ -114,6 +114,22 @@ struct schedule_ask;
 bool verdicts_write(struct scheduler *scheduler, const struct schedule_ask *ask,
                     const struct node *node, struct text *rows);
 
+/* -- how two objects differ -- */
+
+struct change {
+    const char *path, *from, *to; /* the last two: JSON */
+};
+extern const struct type change_type;
+/* struct change; lives as long as the arena. NULL: there is none. */
+struct list changes_of(json_t *from, json_t *to, struct arena *arena);
+
+/* -- what plans are asked for in other tables' words -- */
+
+extern const struct declared_kind declared_deployments, declared_services;
+extern const struct type scale_type, drain_type;
+action_ask deployment_ask_scale, deployment_ask_delete, service_ask_delete, node_ask_cordon,
+    node_ask_drain;
+
 /* -- handlers in files of their own -- */
 
 request_step container_logs, deployment_logs, deployment_diff, container_placement, deployment_why,

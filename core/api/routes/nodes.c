@@ -60,12 +60,12 @@ static const struct field drain_fields[] = {
      .max = INT64_C(604800000000000),
      .doc = "After so long what is left is stopped all the same; left out: no such end."},
 };
-static const struct type drain_type = {.name = "Drain",
-                                       .size = sizeof(uint64_t),
-                                       TYPE_FIELDS(drain_fields),
-                                       .doc = "How long it may take."};
+const struct type drain_type = {.name = "Drain",
+                                .size = sizeof(uint64_t),
+                                TYPE_FIELDS(drain_fields),
+                                .doc = "How long it may take."};
 
-static bool ask_cordon(struct request *request, const struct action *action, struct error *error)
+bool node_ask_cordon(struct request *request, const struct action *action, struct error *error)
 {
     return node_registry_set_schedulable(request->parts->nodes, request->params[0], false,
                                          &action->write, show_written, request, error);
@@ -77,7 +77,7 @@ static bool ask_uncordon(struct request *request, const struct action *action, s
                                          &action->write, show_written, request, error);
 }
 
-static bool ask_drain(struct request *request, const struct action *action, struct error *error)
+bool node_ask_drain(struct request *request, const struct action *action, struct error *error)
 {
     return node_registry_drain(request->parts->nodes, request->params[0], action->body.deadline_ns,
                                &action->write, show_written, request, error);
@@ -91,7 +91,7 @@ static bool ask_delete(struct request *request, const struct action *action, str
 
 static void cordon(struct request *request)
 {
-    action_begin(request, &nothing_type, ask_cordon);
+    action_begin(request, &nothing_type, node_ask_cordon);
 }
 
 static void uncordon(struct request *request)
@@ -101,7 +101,7 @@ static void uncordon(struct request *request)
 
 static void drain(struct request *request)
 {
-    action_begin(request, &drain_type, ask_drain);
+    action_begin(request, &drain_type, node_ask_drain);
 }
 
 static void delete_node(struct request *request)

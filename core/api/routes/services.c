@@ -59,29 +59,29 @@ static bool write_declared(struct request *request, enum write_mode mode, const 
                                  request, error);
 }
 
-static const struct declared_kind declared = {.type = &service_type,
-                                              .what = "service",
-                                              .head = head,
-                                              .complete = complete,
-                                              .check = check,
-                                              .write = write_declared};
+const struct declared_kind declared_services = {.type = &service_type,
+                                                .what = "service",
+                                                .head = head,
+                                                .complete = complete,
+                                                .check = check,
+                                                .write = write_declared};
 
 static void post(struct request *request)
 {
-    declared_post(request, &declared);
+    declared_post(request, &declared_services);
 }
 
 static void put(struct request *request)
 {
-    declared_put(request, &declared);
+    declared_put(request, &declared_services);
 }
 
 static void patch(struct request *request)
 {
-    declared_patch(request, &declared);
+    declared_patch(request, &declared_services);
 }
 
-static bool ask_delete(struct request *request, const struct action *action, struct error *error)
+bool service_ask_delete(struct request *request, const struct action *action, struct error *error)
 {
     return service_manager_delete(request->parts->services, request->params[0], &action->write,
                                   answer_gone, request, error);
@@ -89,7 +89,7 @@ static bool ask_delete(struct request *request, const struct action *action, str
 
 static void delete_service(struct request *request)
 {
-    action_begin(request, &nothing_type, ask_delete);
+    action_begin(request, &nothing_type, service_ask_delete);
 }
 
 /* -- reading -- */

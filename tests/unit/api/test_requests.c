@@ -496,10 +496,13 @@ Test(requests, unknown_query_parameters_are_named_with_the_nearest)
     reply_free(&reply);
 }
 
-Test(requests, a_dry_run_changes_nothing_and_says_so)
+Test(requests, a_dry_run_changes_nothing_and_answers_with_the_plan)
 {
     const char *body = "{\"name\":\"web\",\"image\":\"app:1\"}";
-    expect("POST", "/api/v1/deployments?dryRun=true", NULL, body, 400, "VALIDATION_FAILED");
+    expect("POST", "/api/v1/deployments?dryRun=perhaps", NULL, body, 400, "VALIDATION_FAILED");
+    json_t *plan = ask_json("POST", "/api/v1/deployments?dryRun=true", body, 200);
+    cr_assert_eq(json_integer_value(json_object_get(plan, "newRevision")), 1);
+    json_decref(plan);
     expect("GET", "/api/v1/deployments/web", NULL, NULL, 404, "NOT_FOUND");
     json_decref(ask_json("POST", "/api/v1/deployments?dryRun=false", body, 201));
 }
