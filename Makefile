@@ -76,9 +76,10 @@ sim: ## a cluster in one process, faults on purpose (SEED=s: one, with its trace
 sim-planted: ## show that the simulator finds each planted bug
 	@tests/sim/planted/run
 
-torture: ## a thousand kills, fifty power cuts, disks, clocks and descriptors that fail (root)
+torture: build ## a thousand kills, fifty power cuts, disks, clocks and descriptors that fail (root)
 	@scripts/test-torture --kills 900 --real 100
 	@ORCH_POWER_CUTS=50 scripts/test-torture faults
+	@ORCH_ENGINE_KILLS=10 scripts/test-e2e tests/e2e/test_engine_killed.py
 
 torture-rollout: ## two hundred rollouts and a million requests over a Docker Engine: none may fail (root)
 	@scripts/test-rollout --rollouts 200 --requests 1000000

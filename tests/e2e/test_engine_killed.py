@@ -16,7 +16,7 @@ from harness.image import layer
 from harness.load import Load
 from harness.wait import eventually
 
-KILLS = int(os.environ.get("ORCH_ENGINE_KILLS", "3"))   # of each case
+KILLS = int(os.environ.get("ORCH_ENGINE_KILLS", "1"))   # of each case
 REPLICAS = 3
 LONGEST = 90
 
