@@ -745,7 +745,7 @@ Test(rollout, whose_new_replicas_fail_more_requests_is_rolled_back)
     cr_assert_eq(rig_find("web")->revision, 2, "too few to judge by");
     report_requests(2, 90, 10);
     rig_run_ms(3000);
-    cr_assert_eq(rig_find("web")->revision, 2, "10 % is the margin");
+    cr_assert_eq(rig_find("web")->revision, 2, "ten in a hundred is the margin");
     report_requests(2, 90, 12);
     rig_run_ms(5000);
     expect_phase(PHASE_ROLLED_BACK);
