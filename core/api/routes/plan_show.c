@@ -194,32 +194,22 @@ void plan_write_warnings(const struct plan *plan, struct text *out)
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{" members "}}}"
 #define TEXT(name) "\"" name "\":{\"type\":\"string\"}"
 #define NUMBER(name) "\"" name "\":{\"type\":\"integer\"}"
+/* clang-format off */
 const char plan_schema[] =
-    "{\"type\":\"object\",\"required\":[\"token\",\"expiresAt\",\"seq\",\"changes\","
-    "\"newRevision\","
+    "{\"type\":\"object\",\"required\":[\"token\",\"expiresAt\",\"seq\",\"changes\",\"newRevision\","
     "\"revisions\",\"start\",\"stop\",\"unplaced\",\"services\",\"warnings\"],\"properties\":{"
-    "\"token\":{\"type\":[\"string\",\"null\"]},\"expiresAt\":{\"type\":[\"string\",\"null\"]}"
-    "," NUMBER(
-        "seq") ",\"newRevision\":{\"type\":[\"integer\",\"null\"]},"
-               "\"changes\":" ROWS(TEXT("object") "," TEXT(
-                   "path") ",\"from\":{},\"to\":{}") ","
-                                                     "\"revisions\":" ROWS(TEXT("deployment") "," NUMBER(
-                                                         "revision")) ","
-                                                                      "\"start\":" ROWS(TEXT("deplo"
-                                                                                             "ymen"
-                                                                                             "t") "," NUMBER("slot") "," TEXT("node") "," NUMBER(
-                                                                          "s"
-                                                                          "t"
-                                                                          "e"
-                                                                          "p")) ","
-                                                                                "\"stop\":" ROWS(
-                                                                                    TEXT("deploymen"
-                                                                                         "t") "," TEXT("container") "," TEXT("node") "," TEXT("reason") "," NUMBER(
-                                                                                        "step")) ","
-                                                                                                 "\"unplaced\":" ROWS(
-                                                                                                     TEXT("deployment") "," NUMBER("slot") "," TEXT(
-                                                                                                         "why") ",\"nearest\":{\"type\":[\"object\",\"null\"]}") ","
-                                                                                                                                                                 "\"services\":" ROWS(
-                                                                                                                                                                     TEXT("name") "," TEXT("deployment") "," NUMBER(
-                                                                                                                                                                         "ready") "," NUMBER("readyAtLeast")) ","
-                                                                                                                                                                                                              "\"warnings\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
+    "\"token\":{\"type\":[\"string\",\"null\"]},"
+    "\"expiresAt\":{\"type\":[\"string\",\"null\"]},"
+    NUMBER("seq") ","
+    "\"newRevision\":{\"type\":[\"integer\",\"null\"]},"
+    "\"changes\":" ROWS(TEXT("object") "," TEXT("path") ",\"from\":{},\"to\":{}") ","
+    "\"revisions\":" ROWS(TEXT("deployment") "," NUMBER("revision")) ","
+    "\"start\":" ROWS(TEXT("deployment") "," NUMBER("slot") "," TEXT("node") "," NUMBER("step")) ","
+    "\"stop\":" ROWS(TEXT("deployment") "," TEXT("container") "," TEXT("node") "," TEXT("reason")
+                     "," NUMBER("step")) ","
+    "\"unplaced\":" ROWS(TEXT("deployment") "," NUMBER("slot") "," TEXT("why")
+                         ",\"nearest\":{\"type\":[\"object\",\"null\"]}") ","
+    "\"services\":" ROWS(TEXT("name") "," TEXT("deployment") "," NUMBER("ready") ","
+                         NUMBER("readyAtLeast")) ","
+    "\"warnings\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}";
+/* clang-format on */

@@ -79,8 +79,8 @@ static void make_server(void)
 static void make_api(const struct api_limits *limits)
 {
     static const struct route_table *const tables[] = {
-        &routes_deployments, &routes_containers, &routes_nodes,  &routes_services,
-        &routes_events,      &routes_cluster,    &routes_plan, &routes_server, &rig_routes};
+        &routes_deployments, &routes_containers, &routes_nodes,  &routes_services, &routes_events,
+        &routes_cluster,     &routes_plan,       &routes_server, &rig_routes};
     struct error error;
     const struct api_parts parts = {.loop = rig.loop,
                                     .config = rig.config,

@@ -262,9 +262,9 @@ const char *agent_runtime_id(struct agent *agent, const char *container_id, bool
 static const struct route *find_route(const struct call *call, const char *path,
                                       struct request *request)
 {
-    static const struct route_table *const tables[] = {&routes_deployments, &routes_containers,
-                                                       &routes_nodes,       &routes_services,
-                                                       &routes_events,      &routes_cluster, &routes_plan};
+    static const struct route_table *const tables[] = {
+        &routes_deployments, &routes_containers, &routes_nodes, &routes_services,
+        &routes_events,      &routes_cluster,    &routes_plan};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (size_t j = 0; j < tables[i]->count; j++) {
             const struct route *route = &tables[i]->routes[j];
