@@ -44,7 +44,7 @@ static bool find_logs(struct request *request, const struct container *container
 static void open_container(struct request *request)
 {
     const struct log_query *query = request->data;
-    const char *id = request->params[0], *runtime_id;
+    const char *id = request->params[0], *runtime_id = NULL;
     request->seq = state_settled_seq(request->parts->state);
     if (find_logs(request, container_manager_find(request->parts->containers, id), query,
                   &runtime_id))
