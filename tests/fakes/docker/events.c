@@ -65,8 +65,8 @@ static void follow(struct exchange *exchange, int64_t since_ms, const json_t *fi
 {
     struct fake_docker *fake = exchange->fake;
     uint64_t next = since_ms ? first_since(fake, since_ms) : fake->event_count;
-    uint64_t cuts = fake->event_cuts;
-    while (!fake->stopping && cuts == fake->event_cuts && !fake_client_is_gone(exchange->fd)) {
+    while (!fake->stopping && exchange->event_cuts == fake->event_cuts &&
+           !fake_client_is_gone(exchange->fd)) {
         if (next < fake->event_count && fake->event_count - next > EVENTS_KEPT)
             next = fake->event_count - EVENTS_KEPT;
         if (next == fake->event_count)

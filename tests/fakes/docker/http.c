@@ -291,6 +291,7 @@ bool http_serve(struct connection *connection)
                  read_body(&exchange, end + 4, length - (size_t)(end + 4 - head), body_length);
     if (whole && (exchange.path[1] != '_' || strcmp(exchange.path, "/_ping") == 0)) {
         pthread_mutex_lock(&exchange.fake->lock);
+        exchange.event_cuts = exchange.fake->event_cuts;
         call_note(exchange.fake, &exchange, target);
         fault_take(exchange.fake, &exchange);
         pthread_mutex_unlock(&exchange.fake->lock);

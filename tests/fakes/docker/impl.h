@@ -82,6 +82,7 @@ struct exchange {
     char *body;
     size_t body_length;
     struct fake_fault fault; /* how 0: none; strings ours */
+    uint64_t event_cuts; /* of the engine when the call was noted: those after it end its stream */
     int status;
     char *reply; /* NULL: none */
     bool taken;  /* the handler has written to the connection itself */
