@@ -217,8 +217,9 @@ void deployment_manager_status(struct deployment_manager *manager,
         continue; /* whoever asks sees what is */
     census_take(manager, deployment, track, &census);
     uint8_t phase = census_phase(&census, track);
-    if (known) /* seen here first: those who watch must hear of it, too */
-        deployment_note_phase(manager, known, phase);
+    bool seen_first = known && phase != known->phase;
+    if (seen_first) /* reconciling notes it, with a number of its own, and tells those who watch */
+        deployment_queue(manager, known);
     *out = (struct deployment_status){.phase = phase,
                                       .revision = deployment->revision,
                                       .observed_version = (int64_t)deployment->record.version,
@@ -234,6 +235,6 @@ void deployment_manager_status(struct deployment_manager *manager,
                                       .rolled_back_from = deployment->rolled_back_from,
                                       .seq = census.counts.seq > track->seq ? census.counts.seq
                                                                             : track->seq};
-    out->phase_since_ms = track->phase_since_ms;
+    out->phase_since_ms = seen_first ? loop_wall_ms(manager->loop) : track->phase_since_ms;
     set_words(&census, track, out);
 }
