@@ -116,14 +116,14 @@ Test(docker_exec, a_slow_reader_slows_it_down_and_loses_nothing)
     seen_finish(&seen);
 }
 
-static bool is_running(void *argument)
+static bool was_called(void *call)
 {
-    (void)argument;
-    return fake_docker_calls(fake, "POST /exec/*/start") > 0;
+    return fake_docker_calls(fake, call) > 0;
 }
 
 Test(docker_exec, it_is_cancelled_in_each_phase)
 {
+    static char create[] = "POST /containers/*/exec", start[] = "POST /exec/*/start";
     for (int i = 0; i < 3; i++) {
         struct seen seen = {0};
         if (i == 0)
@@ -134,8 +134,7 @@ Test(docker_exec, it_is_cancelled_in_each_phase)
                               &(struct fake_fault){.call = "POST /exec/*/start", .how = FAKE_HANG});
         fake_docker_calls_clear(fake);
         uint64_t call = begin_exec(&seen, id, COMMAND("hang"), false);
-        if (i > 0)
-            cr_assert(rig_until(is_running, NULL, 5000));
+        cr_assert(rig_until(was_called, i > 0 ? start : create, 5000));
         rig_run(20);
         runtime_cancel(runtime, call);
         cr_assert(rig_ended(&seen, 5000));
