@@ -130,6 +130,7 @@ static bool wait_to_try_again(struct cli *cli, struct run *run, long long lost_s
                         client_url(cli));
     long long until = now_ms() + AGAIN_AFTER_MS;
     while (now_ms() < until && !is_late(run->watch) && !run->done) {
+        /* Nothing tells when a server that is away is back: it is asked again after this pause. */
         nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000L}, NULL);
         if (run->watch->tick)
             run->done = run->watch->tick(run->watch->user) == WATCH_DONE;

@@ -64,7 +64,7 @@ static bool receive(struct websocket *websocket)
             return false;
         text_append(&websocket->in, part, got);
         if (websocket->in.length > 2 * (size_t)FRAME_BYTES)
-            return true; /* enough for now */
+            return true; /* bounded: these frames are taken before more is read */
     }
 }
 

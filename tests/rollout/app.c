@@ -63,7 +63,7 @@ static bool answer(int fd, const char *head)
         return false;
     }
     if (strncmp(head, "GET /slow", 9) == 0)
-        sleep(SLOW_SECONDS);
+        sleep(SLOW_SECONDS); /* the slowness is what is wanted */
     int length = snprintf(body, sizeof body, "ok %s %s\n", host, version);
     int bytes = snprintf(reply, sizeof reply,
                          "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s",

@@ -130,7 +130,7 @@ static void run_requests(enum kind kind)
         errno = 0;
         if (fd < 0 && (fd = connect_port()) < 0) {
             fail(kind, "connect");
-            usleep(10000);
+            usleep(10000); /* no busy loop while nobody listens */
             continue;
         }
         const char *wrong = ask(fd, requests[kind], &answer);
@@ -144,7 +144,7 @@ static void run_requests(enum kind kind)
             close(fd);
             fd = -1;
         }
-        usleep(pause_us);
+        usleep(pause_us); /* the load asked for: time between requests */
     }
     if (fd >= 0)
         close(fd);
@@ -160,7 +160,7 @@ static const char *echo(int fd)
             return "cut";
         if (memcmp(back, "ping\n", 5) != 0)
             return "not what was sent came back";
-        usleep(100000);
+        usleep(100000); /* pings over a second, so that rollouts meet open ones */
     }
     return NULL;
 }

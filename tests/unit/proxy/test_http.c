@@ -452,6 +452,11 @@ static unsigned count(const char *bytes, size_t length, const char *what)
     return found;
 }
 
+static bool only_the_pool_is_open(void *origin)
+{
+    return atomic_load(&((struct http_origin *)origin)->open) <= 1;
+}
+
 /* What was cut may reach the endpoint later. Connections are accepted in order, so that one of our
  * own tells when all before it have been. */
 static void wait_for_stragglers(void)
@@ -459,8 +464,7 @@ static void wait_for_stragglers(void)
     int fd = client_connect(a->port);
     ask(fd, GET("/none"), "\r\n\r\n");
     close(fd);
-    while (atomic_load(&a->open) > 1) /* the pool's; the suite's time limit bounds it */
-        usleep(100);
+    cr_assert(wait_until(only_the_pool_is_open, a));
 }
 
 /* The endpoint reads by other rules than the proxy, and has no other say. */
@@ -798,14 +802,24 @@ Test(proxy_http, draining_closes_no_client_and_leaves_no_connection_idle)
     close(fd);
 }
 
+static bool one_was_asked(void *unused)
+{
+    (void)unused;
+    return atomic_load(&a->requests) || atomic_load(&b->requests);
+}
+
+static bool has_two_requests(void *origin)
+{
+    return atomic_load(&((struct http_origin *)origin)->requests) >= 2;
+}
+
 Test(proxy_http, draining_lets_requests_end)
 {
     uint64_t cut = 99;
     start_two();
     int waiting = client_connect(rig.port), other = client_connect(rig.port);
     put_bytes(waiting, GET("/wait"));
-    while (!atomic_load(&a->requests) && !atomic_load(&b->requests))
-        usleep(1000);
+    cr_assert(wait_until(one_was_asked, NULL));
     if (atomic_load(&b->requests)) { /* the one that has it is to leave */
         struct http_origin *swap = a;
         a = b;
@@ -838,8 +852,7 @@ Test(proxy_http, draining_cuts_at_its_deadline_what_has_no_reply_yet)
         "GET /upgrade HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         "hello");
     put_bytes(waiting, GET("/wait"));
-    while (atomic_load(&a->requests) < 2)
-        usleep(1000);
+    cr_assert(wait_until(has_two_requests, a));
     put(true, true);
     cr_assert(rig_wait(a_is_drained));
     cr_assert(rig_drained("a", &cut));
@@ -857,9 +870,7 @@ Test(proxy_http, the_last_reply_of_a_removed_service_says_so)
     int fd = client_connect(rig.port), idle = client_connect(rig.port);
     ask(idle, GET("/name"), "\r\n\r\na");
     put_bytes(fd, GET("/wait"));
-    cr_assert(wait_until(has_one_request, a) || atomic_load(&a->requests) == 2);
-    while (atomic_load(&a->requests) < 2)
-        usleep(1000);
+    cr_assert(wait_until(has_two_requests, a));
     proxy_feed_service_remove(rig.feed, "web");
     rig_publish();
     http_origin_go(a);
