@@ -46,6 +46,8 @@ static void write_parameters(struct text *out, const struct route *route)
     for (size_t i = 0; route->query && route->query[i]; i++)
         write_parameter(out, route->query[i], strlen(route->query[i]), "query",
                         parameter_type(route->query[i]), &first);
+    if (writes(route) && !route->no_dry_run)
+        write_parameter(out, "dryRun", 6, "query", "boolean", &first);
     if (writes(route)) {
         write_parameter(out, "If-Match", 8, "header", "string", &first);
         if (strcmp(route->method, "PUT") == 0)

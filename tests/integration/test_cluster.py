@@ -61,3 +61,12 @@ def test_the_openapi_document_knows_the_routes(shared):
     paths = set(document["paths"])
     for path in ("/deployments", "/containers", "/nodes", "/services", "/events", "/watch"):
         assert any(known.endswith(path) for known in paths), (path, paths)
+
+
+def test_the_openapi_document_names_the_dry_run_of_every_write_that_has_one(shared):
+    paths = shared.open.get("/openapi.json").ok()["paths"]
+    having = {path: {parameter["name"] for parameter in operation["parameters"]}
+              for path, item in paths.items() for verb, operation in item.items()
+              if verb == "post"}
+    assert "dryRun" in having["/api/v1/deployments"]
+    assert "dryRun" not in having["/api/v1/plan"]
