@@ -22,6 +22,7 @@ struct dirty {
      * Who walked over the present objects meanwhile may have seen it, so that is always told. */
     const struct record *gone;
     uint64_t removed_seq; /* when that was */
+    uint64_t born_seq;    /* its first number, if it came since the last flush */
     bool known;           /* `before` says what was; else only soft state was touched */
     bool counts;          /* a record changed, whatever the object's own number says */
     char id[SHOWN_KEY_BYTES + 4];
@@ -91,6 +92,8 @@ static void record_changed(void *argument, const struct record *before, const st
     struct dirty *dirty = mark(hub, kind, kind->key(any, scratch));
     if (!dirty->known && before)
         dirty->before = record_take_reference(before);
+    if (!before)
+        dirty->born_seq = after->seq;
     dirty->known = dirty->counts = true;
     if (!after) {
         record_release(dirty->gone);
@@ -138,6 +141,8 @@ static void put_back(struct hub *hub, struct dirty *dirty)
         return;
     }
     newer->counts |= dirty->counts;
+    if (!newer->born_seq)
+        newer->born_seq = dirty->born_seq;
     if (!newer->gone) {
         newer->gone = dirty->gone;
         newer->removed_seq = dirty->removed_seq;
@@ -184,6 +189,7 @@ static void flush_one(struct hub *hub, struct dirty *dirty)
     } else {
         bool added = dirty->known && !dirty->before;
         add_note(hub, added ? NOTE_ADDED : NOTE_CHANGED, now, dirty->before, seq);
+        hub->notes[hub->count - 1].born_seq = added ? dirty->born_seq : 0;
     }
     free_dirty(dirty);
 }

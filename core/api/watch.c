@@ -204,13 +204,21 @@ static bool write_walk(struct watcher *watcher)
     return true;
 }
 
+/* What was there when the walk began has been shown as added: it is that no second time. */
+static enum note_type judge(const struct watcher *watcher, const struct note *note)
+{
+    enum note_type type = watch_filter_judge(&watcher->filter, note);
+    bool shown = note->born_seq && note->born_seq <= watcher->skip_seq;
+    return type == NOTE_ADDED && note->type == NOTE_ADDED && shown ? NOTE_CHANGED : type;
+}
+
 /* The next note this watcher wants; the cursor stands on it. */
 static struct note *find_note(struct watcher *watcher, enum note_type *type)
 {
     struct ring *ring = &watcher->server->ring;
     for (; watcher->position < ring->next; watcher->position++) {
         struct note *note = ring_at(ring, watcher->position);
-        if (note->seq > watcher->skip_seq && (*type = watch_filter_judge(&watcher->filter, note)))
+        if (note->seq > watcher->skip_seq && (*type = judge(watcher, note)))
             return note;
     }
     return NULL;

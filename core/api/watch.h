@@ -8,8 +8,9 @@
 enum note_type { NOTE_ADDED = 1, NOTE_CHANGED, NOTE_REMOVED };
 /* One change, as shown. */
 struct note {
-    uint64_t seq; /* never falls from one to the next */
-    uint8_t type; /* enum note_type */
+    uint64_t seq;      /* never falls from one to the next */
+    uint64_t born_seq; /* of NOTE_ADDED: the object's first number; 0: unknown */
+    uint8_t type;      /* enum note_type */
     struct shown now;
     const struct record *before; /* a reference; NULL: none */
     struct text json;            /* [api] of the object, once someone wanted it */
