@@ -197,3 +197,17 @@ void declare(const char *name, const char *labels)
              labels ? labels : "{}");
     json_decref(ask_json("POST", "/api/v1/deployments", body, 201));
 }
+
+void expect_refusal(const char *method, const char *path, const char *headers, const char *body,
+                    int status, const char *code)
+{
+    struct reply reply = ask(method, path, headers, body);
+    char want[64], scratch[256];
+    snprintf(want, sizeof want, "\"code\":\"%s\"", code);
+    cr_expect_eq(reply.status, status, "%s %s: %d, not %d: %s", method, path, reply.status, status,
+                 reply.body);
+    cr_expect(strstr(reply.body, want), "%s %s: no %s in %s", method, path, code, reply.body);
+    cr_expect_str_eq(reply_header(&reply, "Content-Type", scratch),
+                     "application/json; charset=utf-8");
+    reply_free(&reply);
+}

@@ -52,6 +52,9 @@ struct reply ask_plain(const char *method, const char *path, const char *headers
 struct reply ask(const char *method, const char *path, const char *headers, const char *body);
 /* ask, expecting a status; answers the body as JSON (NULL: none). */
 json_t *ask_json(const char *method, const char *path, const char *body, int status);
+/* ask, expecting an error's status and code. */
+void expect_refusal(const char *method, const char *path, const char *headers, const char *body,
+                    int status, const char *code);
 void declare(const char *name, const char *labels); /* a deployment */
 
 /* -- the tests' own routes -- */
