@@ -163,8 +163,7 @@ static void turn(void *argument)
         connect_one(host, service);
         for (uint32_t k = 0; k < service->count; k++) {
             struct proxy_endpoint *endpoint = &service->endpoints[k];
-            if (!endpoint->draining || endpoint->told ||
-                now_ns() - endpoint->draining_since_ns < service->drain_timeout_ns)
+            if (!endpoint->draining || endpoint->told || now_ns() < endpoint->cut_at_ns)
                 continue;
             uint64_t count = cut_connections(host, service->name, endpoint->id);
             endpoint->in_flight = 0;
@@ -263,6 +262,14 @@ void proxy_feed_withdraw(struct proxy_feed *feed, const char *endpoint, uint64_t
 
 /* -- the proxy's end -- */
 
+static void begin_drain(const struct proxy_table_service *service, struct proxy_endpoint *endpoint)
+{
+    endpoint->draining = true;
+    endpoint->told = false;
+    endpoint->draining_since_ns = now_ns();
+    endpoint->cut_at_ns = now_ns() + service->drain_timeout_ns;
+}
+
 /* What was there goes on where the new table has it too. */
 static void take_over_endpoints(struct host *host, struct proxy_table_service *to,
                                 struct proxy_table_service *from)
@@ -280,9 +287,13 @@ static void take_over_endpoints(struct host *host, struct proxy_table_service *t
         }
         if (!endpoint->draining)
             continue;
-        bool was_draining = same && old->draining;
-        endpoint->draining_since_ns = was_draining ? old->draining_since_ns : now_ns();
-        endpoint->told = was_draining && old->told;
+        if (same && old->draining) {
+            endpoint->draining_since_ns = old->draining_since_ns;
+            endpoint->cut_at_ns = old->cut_at_ns;
+            endpoint->told = old->told;
+        } else {
+            begin_drain(to, endpoint);
+        }
     }
     for (uint32_t i = 0; from && i < from->count; i++)
         if (!find_endpoint(to, from->endpoints[i].id))
@@ -314,10 +325,8 @@ static void withdraw(struct proxy_table *table, const char *id)
 {
     for (uint32_t i = 0; i < table->count; i++) {
         struct proxy_endpoint *endpoint = find_endpoint(&table->services[i], id);
-        if (!endpoint || endpoint->draining)
-            continue;
-        endpoint->draining = true;
-        endpoint->draining_since_ns = now_ns();
+        if (endpoint && !endpoint->draining)
+            begin_drain(&table->services[i], endpoint);
     }
 }
 

@@ -199,7 +199,7 @@ enum { PROXY_SERVICES = 8, PROXY_ENDPOINTS = 96 };
 struct proxy_endpoint {
     char id[80], address[24];
     bool draining, local, told;
-    uint64_t draining_since_ns;
+    uint64_t draining_since_ns, cut_at_ns; /* a drain keeps the time that it began with */
     uint32_t in_flight;
     uint64_t served, failed;
 };

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long proxies that never say their word are waited for, beside what they may take. */
+#define PROXY_MARGIN_NS (10 * NS_PER_SECOND)
+
 static void free_drain(struct service_manager *manager, struct drain *drain)
 {
     while (drain->debts) {
@@ -69,6 +72,31 @@ static void deadline_passed(void *argument)
     finish(drain);
 }
 
+static void set_deadline(struct drain *drain, uint64_t longest_ns)
+{
+    drain->deadline_ns = loop_now_ns(drain->manager->loop) + longest_ns + PROXY_MARGIN_NS;
+    loop_timer_start(&drain->deadline, longest_ns + PROXY_MARGIN_NS);
+}
+
+static bool owes(const struct drain *drain, const char *service)
+{
+    for (const struct debt *debt = drain->debts; debt; debt = debt->next)
+        if (strcmp(debt->service, service) == 0)
+            return true;
+    return false;
+}
+
+void service_prolong_drains(struct service_manager *manager, const struct service *service)
+{
+    struct drain *drain, *next;
+    uint64_t due_ns = loop_now_ns(manager->loop) + service->drain_timeout_ns + PROXY_MARGIN_NS;
+    HASH_ITER(hh, manager->drains, drain, next)
+    {
+        if (drain->begun && drain->deadline_ns < due_ns && owes(drain, service->name))
+            set_deadline(drain, service->drain_timeout_ns);
+    }
+}
+
 static void add_debts(struct drain *drain, const struct service *service)
 {
     struct service_manager *manager = drain->manager;
@@ -105,7 +133,7 @@ static void begin(struct drain *drain, const struct container *container)
         if (service->drain_timeout_ns > longest_ns)
             longest_ns = service->drain_timeout_ns;
     }
-    loop_timer_start(&drain->deadline, longest_ns + 10 * NS_PER_SECOND);
+    set_deadline(drain, longest_ns);
     /* In no table as of now; those that proxies still hold are to be replaced first. */
     if (!drain->debts && node_registry_table_acknowledged(manager->config.nodes, drain->version))
         loop_timer_start(&drain->deadline, 0);

@@ -51,6 +51,7 @@ struct drain {
     struct debt *debts;
     int64_t version; /* of the table without it */
     struct loop_timer deadline;
+    uint64_t deadline_ns;
     bool begun;  /* not before the nodes have told, after a start, what runs there */
     bool served; /* tables have it: as draining, from now on */
     char deployment[64], container[80];
@@ -78,6 +79,8 @@ bool service_serves(struct service_manager *manager, const struct service *servi
 void service_note_publications(struct service_manager *manager, const char *deployment,
                                int64_t version);
 void service_check_drains(struct service_manager *manager);
+/* A proxy that has yet to hear of a drain will give it the time that the service has now. */
+void service_prolong_drains(struct service_manager *manager, const struct service *service);
 void service_forget_node(struct service_manager *manager, const char *node);
 void service_take_drained(struct service_manager *manager, const char *node,
                           const struct report *report);

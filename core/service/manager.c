@@ -50,6 +50,8 @@ static void record_changed(void *argument, const struct record *before, const st
         remove_track(manager, track);
     else if (after)
         make_track(manager, service->name);
+    if (after)
+        service_prolong_drains(manager, service);
     int64_t version = node_registry_publish(manager->config.nodes, service->name);
     service_note_publications(manager, service->deployment, version);
     if (before && after)

@@ -121,8 +121,7 @@ static void judge_barrier(const struct true_container *record)
                 CHECK(I15_BARRIER, endpoint->draining,
                       "%s is stopped and active in the proxy of %s", record->id, host->name);
                 CHECK(I15_BARRIER,
-                      !endpoint->in_flight ||
-                          drained_ns + NS_PER_SECOND / 10 >= service->drain_timeout_ns,
+                      !endpoint->in_flight || now_ns() + NS_PER_SECOND / 10 >= endpoint->cut_at_ns,
                       "%s is stopped with %u connections after %llu ms on %s", record->id,
                       endpoint->in_flight, (unsigned long long)(drained_ns / NS_PER_MS),
                       host->name);

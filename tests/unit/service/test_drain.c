@@ -125,6 +125,22 @@ Test(drain, one_that_never_says_that_its_work_has_ended_is_not_waited_for_for_ev
     cr_assert_not(is_there(), "drainTimeout and ten seconds");
 }
 
+Test(drain, a_longer_timeout_is_given_to_proxies_that_have_yet_to_hear_of_the_drain)
+{
+    struct service *service = rig_service("web", "web", "127.0.0.1:80");
+    service->drain_timeout_ns = 60 * NS_PER_SECOND;
+    other->acknowledges_nothing = other->drains_nothing = true;
+    delete_it();
+    rig_run_ms(1000);
+    cr_assert_eq(rig_write_service(service), ERROR_NONE);
+    other->acknowledges_nothing = false;
+    go_on(other);
+    rig_run_ms(66000);
+    cr_assert(is_there(), "it was told of sixty seconds");
+    rig_run_ms(4000);
+    cr_assert_not(is_there());
+}
+
 Test(drain, what_no_table_has_goes_at_once)
 {
     cr_assert_eq(rig_answer(service_manager_delete(rig.server->services, "web", &rig_request,
