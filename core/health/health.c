@@ -83,6 +83,8 @@ void prober_result(struct prober *prober, const char *message)
     text_defuse(prober->message);
     if (probe_state_take(&prober->state, prober->probe, message == NULL))
         verdict_changed(prober);
+    else if (message && prober->state.verdict == PROBE_UNKNOWN && prober->state.failures == 1)
+        loop_timer_start(&prober->health->tell, 0); /* why it isn't ready, before it is judged */
     bool startup_over = prober->role == ROLE_STARTUP && prober->state.verdict != PROBE_UNKNOWN;
     if (!startup_over)
         schedule(prober, interval(prober));

@@ -16,7 +16,8 @@ struct health_config {
     const struct container_template *template; /* outlives the health */
     const char *address, *runtime_id;
     bool was_ready; /* adopted, and ready before: it stays ready until a probe says otherwise */
-    /* Readiness changed, or startup or liveness failed; never inside a call of ours. */
+    /* Readiness changed, startup or liveness failed, or the first try did, before which there was
+     * nothing to say; never inside a call of ours. */
     void (*changed)(void *argument);
     void *argument;
 };

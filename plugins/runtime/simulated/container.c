@@ -175,7 +175,7 @@ static void exit_by_itself(void *context)
 static void give_address(struct container *container)
 {
     struct runtime *runtime = container->runtime;
-    uint64_t number = runtime->next_number % 0xfffe + 1;
+    uint64_t number = runtime->next_address++ % 0xfffe + 1;
     snprintf(container->address, sizeof container->address, "127.%u.%u.%u", runtime->network & 255u,
              (unsigned)(number >> 8) & 255u, (unsigned)number & 255u);
 }
@@ -190,7 +190,6 @@ static bool take_address(struct container *container, struct orch_error *error)
             return true;
         if (tries == 16)
             return false;
-        container->runtime->next_number++; /* taken by somebody else: the next one */
         give_address(container);
     }
     return true;

@@ -95,7 +95,7 @@ struct runtime {
     struct job *jobs;
     struct connection *connections;
     uint32_t connection_count;
-    uint64_t next_number;
+    uint64_t next_number, next_address;
     uint32_t network; /* second octet of the addresses */
 };
 

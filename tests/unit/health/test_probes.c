@@ -213,6 +213,17 @@ Test(probes, an_answer_that_never_comes_is_a_failure)
     loop_io_set(&listener, listener.fd, LOOP_READ);
 }
 
+Test(probes, the_first_failure_is_told_long_before_the_verdict)
+{
+    struct probe_tcp tcp = {.port.number = 1};
+    struct probe probe = fast();
+    probe.tcp = &tcp;
+    probe.failure_threshold = 1000000;
+    begin(&probe);
+    wait_ready(false);
+    cr_assert_gt(strlen(health_message(health)), 0);
+}
+
 Test(probes, destroying_in_mid_air_is_quiet)
 {
     struct probe_http ask = {.port.number = port, .path = "/"};

@@ -484,6 +484,26 @@ static size_t occurrences(const char *text, const char *word)
     return count;
 }
 
+Test(simulated, containers_started_together_have_addresses_of_their_own)
+{
+    struct seen started[3] = {0}, created[3] = {0};
+    open_virtual("{}");
+    for (int i = 0; i < 3; i++) {
+        const char *name = (const char *[]){"a", "b", "c"}[i];
+        const struct orch_task task = {
+            .size = sizeof task, .id = str(name), .name = str(name), .image = str("web:1")};
+        runtime_create_container(runtime, &task, 0, on_create, &created[i]);
+    }
+    settle();
+    for (int i = 0; i < 3; i++)
+        runtime_start(runtime, created[i].text, 0, on_start, &started[i]);
+    settle();
+    cr_assert_str_not_empty(started[0].text);
+    cr_assert_str_neq(started[0].text, started[1].text);
+    cr_assert_str_neq(started[0].text, started[2].text);
+    cr_assert_str_neq(started[1].text, started[2].text);
+}
+
 Test(simulated, answers_http_at_an_address_of_its_own)
 {
     struct seen seen = {0};
