@@ -132,7 +132,7 @@ void judge_init(void); /* the world tells it from then on */
 /* phases.c */
 void run_phases(void); /* returns when all held */
 
-/* truth.c: what became durable, judged */
+/* truth.c, truth_apply.c: what became durable, judged */
 void truth_init(void);
 struct report;
 void truth_report(const char *node, const struct report *report); /* as it reaches the leader */
@@ -140,7 +140,7 @@ void truth_apply(struct server_process *server, const struct orch_store_txn *txn
 struct true_container *true_container(const char *id);
 struct true_deployment *true_deployment(const char *name);
 
-/* sim_users.c */
+/* users.c, users_ledger.c, users_last.c */
 void users_init(void);
 void users_heal(void); /* the last commands: what is to hold in the end */
 void users_settle(void);
