@@ -35,14 +35,16 @@ static bool check_absolute(const void *value, char *message, size_t bytes)
     return false;
 }
 
+enum { STATE_DIR_LENGTH = 400 }; /* plugins and files below it have room left */
+
 static bool check_state_dir(const void *value, char *message, size_t bytes)
 {
     const char *path = *(const char *const *)value;
     if (!check_absolute(value, message, bytes))
         return false;
-    if (*path && strlen(path) <= 80)
+    if (*path && strlen(path) <= STATE_DIR_LENGTH)
         return true;
-    snprintf(message, bytes, "must be an absolute path of at most 80 bytes: sockets lie in it");
+    snprintf(message, bytes, "must be an absolute path of at most %d bytes", STATE_DIR_LENGTH);
     return false;
 }
 

@@ -26,27 +26,34 @@
 
 extern char **environ;
 
-static bool socket_path(const struct proxy_feed *feed, const char *suffix,
-                        struct sockaddr_un *address, struct error *error)
+/* The path of a socket holds 107 bytes, a folder's may be longer: it is reached by its descriptor. */
+static int open_folder(const struct proxy_feed *feed, struct error *error)
 {
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int length = snprintf(address->sun_path, sizeof address->sun_path, "%s/proxy.sock%s",
-                          feed->state_directory, suffix);
-    return (length > 0 && (size_t)length < sizeof address->sun_path) ||
-           error_set(error, ERROR_VALIDATION, "stateDir: %s is too long for a socket's path",
-                     feed->state_directory);
+    int folder = open(feed->state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
+        error_set_errno(error, ERROR_IO, errno, "stateDir: %s", feed->state_directory);
+    return folder;
+}
+
+static struct sockaddr_un address_in(int folder, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", folder, name);
+    return address;
 }
 
 bool feed_start_adopt(struct proxy_feed *feed)
 {
-    struct sockaddr_un address;
-    if (!socket_path(feed, "", &address, NULL))
+    int folder = open_folder(feed, NULL);
+    if (folder < 0)
         return false;
+    struct sockaddr_un address = address_in(folder, "proxy.sock");
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0) {
-        close(fd); /* none runs; a socket file that is left over is replaced */
+    bool runs = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    close(folder);
+    if (!runs) { /* a socket file that is left over is replaced */
+        if (fd >= 0)
+            close(fd);
         return false;
     }
     feed_link_attach(feed, fd, 0);
@@ -58,18 +65,23 @@ bool feed_start_adopt(struct proxy_feed *feed)
 /* Under another name first, so that the name always leads to a whole one. */
 static int bind_socket(const struct proxy_feed *feed, struct error *error)
 {
-    struct sockaddr_un name, made;
-    if (!socket_path(feed, "", &name, error) || !socket_path(feed, ".new", &made, error))
+    int folder = open_folder(feed, error);
+    if (folder < 0)
         return -1;
+    struct sockaddr_un made = address_in(folder, "proxy.sock.new");
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    (void)unlink(made.sun_path); /* left over from a crash, if at all */
-    if (fd >= 0 && bind(fd, (const struct sockaddr *)&made, sizeof made) == 0 &&
-        chmod(made.sun_path, 0600) == 0 && rename(made.sun_path, name.sun_path) == 0)
-        return fd;
-    error_set_errno(error, ERROR_IO, errno, "%s", name.sun_path);
-    if (fd >= 0)
-        close(fd);
-    return -1;
+    (void)unlinkat(folder, "proxy.sock.new", 0); /* left over from a crash, if at all */
+    bool bound = fd >= 0 && bind(fd, (const struct sockaddr *)&made, sizeof made) == 0 &&
+                 fchmodat(folder, "proxy.sock.new", 0600, 0) == 0 &&
+                 renameat(folder, "proxy.sock.new", folder, "proxy.sock") == 0;
+    if (!bound) {
+        error_set_errno(error, ERROR_IO, errno, "%s/proxy.sock", feed->state_directory);
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    close(folder);
+    return fd;
 }
 
 /* -- spawning -- */

@@ -91,3 +91,16 @@ def test_its_descriptors_do_not_grow(served, name):
     load.check(400)
     eventually(lambda: count() <= settled + 4, what="closed descriptors")
     assert len(containers(daemon.api, name)) == 2
+
+
+def test_a_state_folder_whose_path_no_socket_could_hold(make_daemon):
+    daemon = make_daemon({"store": {"plugin": "sqlite"}}, started=False)
+    daemon.state = daemon.folder / ("a" * 120) / ("b" * 120)
+    daemon.settings["stateDir"] = str(daemon.state)
+    daemon.start()
+    eventually(lambda: "a daemon feeds the proxy" in daemon.log(), what="a proxy")
+    before = daemon.proxies()
+    daemon.kill()
+    daemon.start()
+    eventually(lambda: "a proxy that runs is adopted" in daemon.log(), what="adoption")
+    assert daemon.proxies() == before

@@ -141,8 +141,8 @@ Test(config, tells_every_fault_with_its_place_and_path)
          "f.yaml:1:9: proxy.certificates: is reserved and not built yet; leave it out\n"},
         {"proxy: {user: 'a b'}\n", "f.yaml:1:15: proxy.user: must be the name of a user\n"},
         {"stateDir: state\n", "f.yaml:1:11: stateDir: must be an absolute path\n"},
-        {"stateDir: ''\n", "f.yaml:1:11: stateDir: must be an absolute path of at most 80 bytes: "
-                           "sockets lie in it\n"},
+        {"stateDir: ''\n",
+         "f.yaml:1:11: stateDir: must be an absolute path of at most 400 bytes\n"},
         {"store: {plugin: ../x}\n", "f.yaml:1:17: store.plugin: must be 1 to 63 of a-z, 0-9 and "
                                     "'-', beginning and ending with "
                                     "a letter or digit\n"},
