@@ -124,14 +124,36 @@ static const char *counts_of(struct cli *cli, const json_t *counts)
     return text.length ? arena_strdup(&cli->arena, text_string(&text)) : "none";
 }
 
+static void show_unplaced(const json_t *survives)
+{
+    const json_t *rows = member(survives, "unplaced");
+    const json_t *row = json_array_get(rows, 0);
+    size_t more = json_array_size(rows);
+    if (!row)
+        return;
+    printf("                without %s, %lld of deployment %s fit nowhere: %s\n",
+           member_text(row, "node"), member_int(row, "replicas"), member_text(row, "deployment"),
+           *member_text(row, "nearest.message") ? member_text(row, "nearest.message")
+                                                : member_text(row, "why"));
+    if (more > 1)
+        printf("                and %lld more: orchctl cluster -o json\n",
+               member_int(survives, "unplacedTotal") - 1);
+}
+
 static void show_survival(struct cli *cli, const json_t *survives)
 {
-    if (!survives)
+    const json_t *any = member(survives, "anyNode");
+    if (!any)
         return;
-    char *dump = json_dumps(survives, JSON_COMPACT | JSON_ENCODE_ANY);
-    printf("one node lost:  %s\n", json_is_true(survives) ? "survives" : dump);
-    free(dump);
-    (void)cli;
+    const char *age = age_of(&cli->arena, member_text(survives, "at"));
+    if (json_is_null(any))
+        printf("one node lost:  not known yet\n");
+    else if (json_is_true(any))
+        printf("one node lost:  everything would fit elsewhere (looked at %s ago)\n", age);
+    else
+        printf("one node lost:  not survived for %lld of %lld nodes (looked at %s ago)\n",
+               member_int(survives, "nodesNotSurvived"), member_int(survives, "nodesChecked"), age);
+    show_unplaced(survives);
 }
 
 int run_cluster(struct cli *cli)
@@ -153,7 +175,7 @@ int run_cluster(struct cli *cli)
         printf("nodes:          %s\n", counts_of(cli, member(cluster, "summary.nodes")));
         printf("replicas:       %lld of %lld ready\n", member_int(cluster, "summary.ready"),
                member_int(cluster, "summary.desired"));
-        show_survival(cli, member(cluster, "survivesAnyNode"));
+        show_survival(cli, member(cluster, "survives"));
     }
     json_decref(cluster);
     return STATUS_FINE;

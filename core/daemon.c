@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "command.h"
 #include "daemon_plugins.h"
+#include "plan/survival.h"
 #include "plugin/http_client.h"
 #include "plugin/ops.h"
 #include "plugin/runtime.h"
@@ -40,6 +41,7 @@ struct daemon {
     struct plugin_registry *registry;
     struct daemon_plugins plugins;
     struct server *server;
+    struct survival *survival;
     struct runtime *runtime;
     struct proxy_feed *feed;
     struct agent *agent;
@@ -233,7 +235,22 @@ static bool create_server(struct daemon *daemon, struct error *error)
 
 static void touched(void *argument, enum record_kind_id kind, const char *name)
 {
-    api_touch(argument, kind, name);
+    const struct daemon *daemon = argument;
+    if (kind == KIND_NODE)
+        survival_touch(daemon->survival);
+    api_touch(daemon->api, kind, name);
+}
+
+static void create_survival(struct daemon *daemon)
+{
+    const struct server *server = daemon->server;
+    daemon->survival = survival_create(&(struct plan_parts){.loop = daemon->loop,
+                                                            .state = server->state,
+                                                            .containers = server->containers,
+                                                            .deployments = server->deployments,
+                                                            .nodes = server->nodes,
+                                                            .scheduler = server->scheduler,
+                                                            .services = server->services});
 }
 
 static bool create_api(struct daemon *daemon, struct error *error)
@@ -247,6 +264,7 @@ static bool create_api(struct daemon *daemon, struct error *error)
                                     .nodes = daemon->server->nodes,
                                     .services = daemon->server->services,
                                     .scheduler = daemon->server->scheduler,
+                                    .survival = daemon->survival,
                                     .plugins = daemon->registry,
                                     .ops = daemon->ops,
                                     .agent = daemon->agent,
@@ -257,7 +275,7 @@ static bool create_api(struct daemon *daemon, struct error *error)
     if (!daemon->api)
         return false;
     server_set_listener(daemon->server,
-                        &(struct server_listener){.touched = touched, .argument = daemon->api});
+                        &(struct server_listener){.touched = touched, .argument = daemon});
     return true;
 }
 
@@ -285,6 +303,7 @@ static void server_opened(void *argument, const struct error *error)
     }
     FAILPOINT(start_loaded);
     connect_agent(daemon);
+    survival_start(daemon->survival);
     api_serve(daemon->api);
     FAILPOINT(start_serving);
     tell_ready(daemon);
@@ -301,6 +320,7 @@ static bool start(struct daemon *daemon, struct error *error)
         !watch_signals(daemon, error) || !create_loop(daemon, error) ||
         !load_plugins(daemon, error) || !create_server(daemon, error))
         return false;
+    create_survival(daemon);
     daemon->runtime =
         runtime_create(daemon->plugins.runtime, daemon->ops, daemon->plugins.runtime_config, error);
     if (!daemon->runtime || !start_feed(daemon, error) || !start_agent(daemon, error) ||
@@ -318,6 +338,7 @@ static void finish(struct daemon *daemon)
         proxy_feed_destroy(daemon->feed, true);
     if (daemon->loop) /* passes and answers that are under way have their managers still */
         loop_settle(daemon->loop);
+    survival_destroy(daemon->survival);
     server_destroy(daemon->server);
     runtime_destroy(daemon->runtime);
     daemon_plugins_finish(&daemon->plugins);

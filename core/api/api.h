@@ -27,6 +27,7 @@ struct runtime;
 struct scheduler;
 struct service_manager;
 struct state;
+struct survival;
 
 /* What the handlers work on; all outlive the API. */
 struct api_parts {
@@ -39,6 +40,7 @@ struct api_parts {
     struct node_registry *nodes;
     struct service_manager *services;
     struct scheduler *scheduler;
+    struct survival *survival; /* NULL: nobody works it out */
     struct plugin_registry *plugins;
     struct op_table *ops;
     struct agent *agent;     /* of this host; NULL: none */

@@ -30,6 +30,24 @@ def test_the_cluster_is_summed_up(daemon, name):
     assert (summary["desired"], summary["ready"]) == (4, 3)
 
 
+def test_the_loss_of_the_only_node_is_no_problem_but_not_survived(daemon, name):
+    api = daemon.api
+
+    def known():
+        found = api.get("/cluster").ok()["survives"]
+        return found["anyNode"] is not None and not found["outdated"] and found
+    empty = eventually(known, what="an answer")
+    assert empty["anyNode"] is True and empty["unplaced"] == []
+    deploy(api, name, replicas=2)
+    found = eventually(lambda: (found := known()) and not found["anyNode"] and found, what="a no")
+    assert (found["nodesChecked"], found["nodesNotSurvived"]) == (1, 1)
+    assert found["seq"] > empty["seq"] and found["at"] > empty["at"]
+    row = found["unplaced"][0]
+    assert (row["deployment"], row["replicas"], found["unplacedTotal"]) == (name, 2, 1)
+    assert "refused by ready" in row["why"]
+    assert api.items("/problems") == [], "one node alone is what was asked for"
+
+
 def test_the_configuration_is_shown_with_origins_and_without_secrets(make_daemon):
     key = "canary" * 8
     daemon = make_daemon({"api": {"key": key}}, environment={"ORCHD_EVENTS_LIMIT": "777"})

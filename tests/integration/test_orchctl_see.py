@@ -205,6 +205,7 @@ def test_a_watch_goes_on_over_a_restart_of_the_server(sqlite, tmp_path, name):
 
 def test_cluster_whoami_version_and_config(ctl):
     assert "1 ready" in ctl.ok("cluster")
+    assert "one node lost:" in ctl.ok("cluster")
     assert "role admin" in ctl.ok("whoami")
     assert re.search(r"orchctl \d+\.\d+.*\nserver \d", ctl.ok("version"))
     assert "runtime.plugin" in ctl.ok("config")

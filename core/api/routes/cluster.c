@@ -1,5 +1,6 @@
 /* Who asks, what the cluster is, its plugins and its configuration. */
 #include "api/routes/impl.h"
+#include "api/routes/survival.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "plugin/registry.h"
@@ -26,6 +27,7 @@ struct cluster {
     int64_t phases[STATES], containers[STATES], nodes[STATES];
     int64_t desired, ready, started_at_ms, uptime_seconds;
     char uid[ID_UID_BYTES];
+    struct text survives; /* JSON */
 };
 
 static void count_deployment(struct request *request, const struct record *record)
@@ -71,8 +73,10 @@ static void write_cluster(struct request *request)
     write_counts(out, "deployments", type_words(&deployment_status_type, "phase"), cluster->phases);
     write_counts(out, "containers", container_state_words, cluster->containers);
     write_counts(out, "nodes", node_state_words, cluster->nodes);
-    text_append_format(out, "\"desired\":%lld,\"ready\":%lld}}", (long long)cluster->desired,
-                       (long long)cluster->ready);
+    text_append_format(out, "\"desired\":%lld,\"ready\":%lld},\"survives\":",
+                       (long long)cluster->desired, (long long)cluster->ready);
+    text_append(out, cluster->survives.data, cluster->survives.length);
+    text_append_char(out, '}');
     request_reply(request, 200);
 }
 
@@ -84,6 +88,7 @@ static void counted(struct request *request)
     snprintf(cluster->uid, sizeof cluster->uid, "%s", state_cluster_uid(parts->state));
     cluster->started_at_ms = parts->started_at_ms;
     cluster->uptime_seconds = (loop_wall_ms(parts->loop) - parts->started_at_ms) / 1000;
+    survival_write(parts->survival, &cluster->survives);
     request->seq = state_settled_seq(parts->state);
     request_to_api(request, write_cluster);
 }
@@ -100,9 +105,15 @@ static void count(struct request *request)
     survey_start(&cluster->survey, request, &shown_deployments, count_deployment, count_nodes);
 }
 
+static void drop_cluster(struct request *request)
+{
+    text_finish(&((struct cluster *)request->data)->survives);
+}
+
 static void show_cluster(struct request *request)
 {
     request->data = arena_alloc(&request->arena, sizeof(struct cluster));
+    request->drop = drop_cluster;
     request_to_loop(request, count);
 }
 
@@ -204,7 +215,7 @@ static const char cluster_schema[] =
     "\"summary\":{\"type\":\"object\",\"properties\":{\"deployments\":" COUNTS
     ",\"containers\":" COUNTS ",\"nodes\":" COUNTS
     ",\"desired\":{\"type\":\"integer\"},\"ready\":{\"type\":"
-    "\"integer\"}}}}}";
+    "\"integer\"}}},\"survives\":" SURVIVES_SCHEMA "}}";
 static const char config_schema[] =
     "{\"type\":\"object\",\"properties\":{\"file\":{\"type\":[\"string\",\"null\"]},\"items\":"
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"path\":{\"type\":"

@@ -1,6 +1,7 @@
 /* GET /problems: what is not well, why, since when, and what to do about it. */
 #include "api/routes/impl.h"
 #include "base/clock.h"
+#include "plan/survival.h"
 #include "plugin/registry.h"
 
 #include <stdio.h>
@@ -183,6 +184,38 @@ static void visit_state(struct request *request)
                                           "refused until it answers."});
 }
 
+/* With one node alone there is nothing to be mended: it is what was asked for. */
+static void visit_survival(struct request *request)
+{
+    const struct survival *survival = request->parts->survival;
+    const struct survival_answer *answer = survival ? survival_latest(survival) : NULL;
+    CLEANUP(text_finish) struct text message = {0};
+    CLEANUP(text_finish) struct text fix = {0};
+    if (!answer || !answer->losing || answer->nodes < 2)
+        return;
+    const struct survival_row *row = &answer->rows[0];
+    text_append_format(&message,
+                       "Of %u nodes there are %u whose loss would leave replicas without a place: "
+                       "without %s, %lld of deployment %s fit nowhere (%s).",
+                       answer->nodes, answer->losing, row->node, (long long)row->replicas,
+                       row->deployment, row->why);
+    if (row->nearest_node)
+        text_append_format(&fix,
+                           "Make room on node %s (%s), add a node, or let deployment %s ask "
+                           "for less: GET /api/v1/cluster lists all that would not fit.",
+                           row->nearest_node, row->nearest, row->deployment);
+    else
+        text_append_format(&fix,
+                           "Add a node that takes deployment %s, or loosen its placement and "
+                           "host ports: GET /api/v1/cluster lists all that would not fit.",
+                           row->deployment);
+    add(request, &(struct problem){.object = "cluster",
+                                   .reason = "NodeLossNotSurvived",
+                                   .message = text_string(&message),
+                                   .since_ms = answer->since_ms,
+                                   .fix = text_string(&fix)});
+}
+
 static void write_end(struct request *request)
 {
     const struct problems *problems = request->data;
@@ -194,6 +227,7 @@ static void seen_all(struct request *request)
 {
     visit_plugins(request);
     visit_state(request);
+    visit_survival(request);
     request->seq = state_settled_seq(request->parts->state);
     request_to_api(request, write_end);
 }
