@@ -26,7 +26,8 @@
 
 extern char **environ;
 
-/* The path of a socket holds 107 bytes, a folder's may be longer: it is reached by its descriptor. */
+/* The path of a socket holds 107 bytes, a folder's may be longer: it is reached by its descriptor.
+ */
 static int open_folder(const struct proxy_feed *feed, struct error *error)
 {
     int folder = open(feed->state_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
