@@ -93,12 +93,17 @@ def test_its_descriptors_do_not_grow(served, name):
     assert len(containers(daemon.api, name)) == 2
 
 
-def test_a_state_folder_whose_path_no_socket_could_hold(make_daemon):
+def test_a_state_folder_whose_path_no_socket_could_hold(make_daemon, name):
     daemon = make_daemon({"store": {"plugin": "sqlite"}}, started=False)
     daemon.state = daemon.folder / ("a" * 120) / ("b" * 120)
     daemon.settings["stateDir"] = str(daemon.state)
     daemon.start()
-    eventually(lambda: "a daemon feeds the proxy" in daemon.log(), what="a proxy")
+
+    def listens():
+        listeners = daemon.api.get(f"/services/{name}").ok(200)["status"]["listeners"]
+        return [listener["state"] for listener in listeners] == ["listening"]
+    daemon.api.post("/services", service(name, f"127.0.0.1:{free_port()}")).check(201)
+    eventually(listens, what="a listener, without which a proxy ends with its daemon")
     before = daemon.proxies()
     daemon.kill()
     daemon.start()
