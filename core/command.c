@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct command {
@@ -105,6 +106,8 @@ static int run_with(const struct command *command, struct config *config, comman
     bool print_only = command->print_config && !command->check_config;
     if (!print_only && !check_plugins(config, faults))
         return COMMAND_FAILED;
+    if (command->check_config)
+        config_check_expiry(config, (int64_t)time(NULL) * 1000);
     if (config_fault_count(config))
         return report_faults(config, faults);
     if (command->print_config)

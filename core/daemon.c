@@ -10,6 +10,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "command.h"
+#include "daemon_certificates.h"
 #include "daemon_plugins.h"
 #include "plan/survival.h"
 #include "plugin/http_client.h"
@@ -44,6 +45,7 @@ struct daemon {
     struct survival *survival;
     struct runtime *runtime;
     struct proxy_feed *feed;
+    struct daemon_certificates *certificates;
     struct agent *agent;
     struct api *api;
     struct loop_io signals;
@@ -68,6 +70,8 @@ static void api_stopped(void *argument)
     FAILPOINT(stop_api_ended);
     agent_destroy(daemon->agent);
     daemon->agent = NULL;
+    daemon_certificates_destroy(daemon->certificates);
+    daemon->certificates = NULL;
     proxy_feed_destroy(daemon->feed, true);
     daemon->feed = NULL;
     FAILPOINT(stop_agent_ended);
@@ -91,6 +95,11 @@ static void signalled(void *argument, int fd, unsigned events)
     (void)events;
     if (read(fd, &info, sizeof info) != sizeof info)
         return;
+    if (info.ssi_signo == SIGHUP) {
+        if (daemon->certificates)
+            daemon_certificates_look(daemon->certificates);
+        return;
+    }
     if (daemon->stopping)
         _exit(128 + (int)info.ssi_signo);
     LOG_INFO("ending; containers and proxy go on",
@@ -105,6 +114,7 @@ static bool watch_signals(struct daemon *daemon, struct error *error)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     daemon->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (daemon->signal_fd < 0)
@@ -148,7 +158,10 @@ static bool start_feed(struct daemon *daemon, struct error *error)
                                      .fallback_balancer = config->balancer.fallback};
     daemon->feed = proxy_feed_create(&feed, &(struct feed_callbacks){0}, error);
     FAILPOINT(start_feed);
-    return daemon->feed != NULL;
+    if (!daemon->feed)
+        return false;
+    daemon->certificates = daemon_certificates_create(daemon->loop, config, daemon->feed, error);
+    return daemon->certificates != NULL;
 }
 
 static bool start_agent(struct daemon *daemon, struct error *error)
@@ -229,6 +242,7 @@ static bool create_server(struct daemon *daemon, struct error *error)
                                               .fallback_scheduler = config->scheduler.fallback,
                                               .default_balancer = config->balancer.standard,
                                               .check_balancer = daemon_plugins_check_balancer,
+                                              .check_certificate = daemon_plugins_check_certificate,
                                               .check_argument = &daemon->plugins});
     return daemon_plugins_add_schedulers(&daemon->plugins, daemon->server->scheduler, error);
 }
@@ -334,6 +348,7 @@ static void finish(struct daemon *daemon)
 {
     api_destroy(daemon->api);
     agent_destroy(daemon->agent);
+    daemon_certificates_destroy(daemon->certificates);
     if (daemon->feed)
         proxy_feed_destroy(daemon->feed, true);
     if (daemon->loop) /* passes and answers that are under way have their managers still */

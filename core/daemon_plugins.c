@@ -165,6 +165,19 @@ static bool try_policy(struct plugin *plugin, const char *settings, struct error
     return true;
 }
 
+bool daemon_plugins_check_certificate(void *argument, const char *name, struct error *error)
+{
+    const struct daemon_plugins *plugins = argument;
+    const struct list *list = &plugins->config->proxy.certificates;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (text_equal(LIST_AT(*list, struct config_certificate, i)->name, name))
+            return true;
+    return error_set(error, ERROR_VALIDATION,
+                     "\"%s\" is not in proxy.certificates; add {name, certFile, keyFile} to the "
+                     "configuration and restart orchestrator, which cuts no connection",
+                     name);
+}
+
 bool daemon_plugins_check_balancer(void *argument, const char *name, const char *config_json,
                                    struct error *error)
 {

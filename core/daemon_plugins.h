@@ -30,6 +30,7 @@ bool daemon_plugins_add_schedulers(struct daemon_plugins *plugins, struct schedu
 void daemon_plugins_finish(struct daemon_plugins *plugins);
 
 /* Is a balancer of that name loaded, and content with those settings? For the service manager. */
+bool daemon_plugins_check_certificate(void *plugins, const char *name, struct error *error);
 bool daemon_plugins_check_balancer(void *plugins, const char *name, const char *config_json,
                                    struct error *error);
 

@@ -313,6 +313,7 @@ static void create_managers(struct server *server)
                                          .nodes = server->nodes,
                                          .default_balancer = config->default_balancer,
                                          .check_balancer = config->check_balancer,
+                                         .check_certificate = config->check_certificate,
                                          .argument = config->check_argument});
     server->scheduler =
         scheduler_create(&(struct scheduler_config){.loop = loop,

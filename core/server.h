@@ -26,6 +26,7 @@ struct server_config {
     const char *default_scheduler, *fallback_scheduler, *default_balancer;
     bool (*check_balancer)(void *argument, const char *name, const char *config_json,
                            struct error *error); /* NULL: any is fine */
+    bool (*check_certificate)(void *argument, const char *name, struct error *error);
     void *check_argument;
 };
 /* Soft state of an object changed; changes of records are told by the state itself. */

@@ -193,6 +193,7 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
                                .host_count = service->hosts.count,
                                .path_prefix = service->path_prefix,
                                .sticky_cookie = service->sticky_cookie,
+                               .certificate = service->certificate,
                                .policy_seed = (uint64_t)service->policy_seed,
                                .drain_timeout_ns = service->drain_timeout_ns,
                                .connect_timeout_ns = service->connect_timeout_ns,

@@ -46,10 +46,15 @@ struct config_choice {
     const char *fallback; /* takes over from one that hangs or fails */
     const char *config;   /* JSON text: settings by plugin name */
 };
+struct config_certificate {
+    const char *name; /* by which services mean it */
+    const char *cert_file, *key_file;
+};
 struct config_proxy {
     int64_t workers; /* 0: one per core */
     uint64_t linger_ns;
     const char *user;
+    struct list certificates; /* struct config_certificate */
 };
 struct config_amounts {
     int64_t cpu_millis, memory_bytes;
@@ -107,6 +112,9 @@ struct plugin_registry;
 /* Are all plugins that the configuration names there, sound, and content with their settings? Reads
  * them without loading (plugin_peek); adds a fault for each that is not. */
 bool config_check_plugins(struct config *config, const struct plugin_registry *registry);
+/* Adds a fault for each of proxy.certificates that clients would refuse at that time. Not for a
+ * start: that one has expired must not take the rest down. */
+void config_check_expiry(struct config *config, int64_t now_ms);
 
 /* The file that was read; NULL: none. */
 const char *config_file(const struct config *config);

@@ -1,4 +1,5 @@
 /* What no field table can say: rules over several settings, and files that hold secrets. */
+#include "base/key_pair.h"
 #include "config/impl.h"
 
 #include <errno.h>
@@ -103,6 +104,53 @@ static void check_node(struct config *config)
         config_add_fault(config, "node.lostAfter", "must be longer than node.suspectAfter");
 }
 
+static void check_unique(struct config *config, uint32_t index)
+{
+    const struct list *list = &config->proxy.certificates;
+    const struct config_certificate *mine = LIST_AT(*list, struct config_certificate, index);
+    char path[64];
+    for (uint32_t i = 0; i < index; i++)
+        if (text_equal(LIST_AT(*list, struct config_certificate, i)->name, mine->name)) {
+            snprintf(path, sizeof path, "proxy.certificates[%u].name", index);
+            config_add_fault(config, path, "\"%.63s\" is the name of two", mine->name);
+            return;
+        }
+}
+
+/* `now_ms` INT64_MIN: at no time in particular. */
+static void check_pair(struct config *config, uint32_t index, int64_t now_ms)
+{
+    const struct config_certificate *certificate =
+        LIST_AT(config->proxy.certificates, struct config_certificate, index);
+    CLEANUP(key_pair_finish) struct key_pair pair = {0};
+    struct error error = {0};
+    char path[64];
+    if (!certificate->cert_file || !certificate->key_file)
+        return; /* has a fault already */
+    bool fine = key_pair_read(&pair, certificate->cert_file, certificate->key_file, &error);
+    if (now_ms != INT64_MIN)
+        fine = !fine || key_pair_check_time(&pair, certificate->cert_file, now_ms, &error);
+    if (fine)
+        return;
+    snprintf(path, sizeof path, "proxy.certificates[%u].%s", index,
+             pair.key_is_at_fault ? "keyFile" : "certFile");
+    config_add_fault(config, path, "%s", error.message);
+}
+
+static void check_certificates(struct config *config)
+{
+    for (uint32_t i = 0; i < config->proxy.certificates.count; i++) {
+        check_unique(config, i);
+        check_pair(config, i, INT64_MIN);
+    }
+}
+
+void config_check_expiry(struct config *config, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < config->proxy.certificates.count; i++)
+        check_pair(config, i, now_ms);
+}
+
 /* Settings by plugin name must be objects. */
 static void check_choice(struct config *config, const char *path)
 {
@@ -122,6 +170,7 @@ void config_check_rules(struct config *config)
     check_api(config);
     check_capabilities(config);
     check_node(config);
+    check_certificates(config);
     check_choice(config, "scheduler.config");
     check_choice(config, "balancer.config");
 }

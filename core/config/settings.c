@@ -171,6 +171,20 @@ static const struct field balancer_fields[] = {CHOICE_FIELDS("round-robin")};
 static const struct type balancer_type = {
     .name = "Balancer", .size = sizeof(struct config_choice), TYPE_FIELDS(balancer_fields)};
 
+static const struct field certificate_fields[] = {
+    FIELD(config_certificate, name, "name", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .check = schema_check_name, .doc = "What services call it in tls.certificate."),
+    FIELD(config_certificate, cert_file, "certFile", FIELD_STRING, .flags = FIELD_REQUIRED,
+          .min = 1, .max = 4095, .check = check_absolute,
+          .doc = "PEM file of the certificate and those that signed it."),
+    FIELD(config_certificate, key_file, "keyFile", FIELD_STRING, .flags = FIELD_REQUIRED, .min = 1,
+          .max = 4095, .check = check_absolute,
+          .doc = "PEM file of its private key; mode 0600, owned by root or the daemon's user."),
+};
+static const struct type certificate_type = {.name = "Certificate",
+                                             .size = sizeof(struct config_certificate),
+                                             TYPE_FIELDS(certificate_fields)};
+
 static const struct field proxy_fields[] = {
     FIELD(config_proxy, workers, "workers", FIELD_INT, .min = 0, .max = 256, .initial = "0",
           .doc = "Threads that carry traffic; 0: one per core."),
@@ -179,7 +193,10 @@ static const struct field proxy_fields[] = {
           .doc = "How long it serves on without a daemon; 0s: it ends with the daemon."),
     FIELD(config_proxy, user, "user", FIELD_STRING, .initial = "\"nobody\"", .min = 1, .max = 32,
           .check = check_user, .doc = "The user it runs as once it is set up, when begun as root."),
-    {.name = "certificates", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
+    FIELD(config_proxy, certificates, "certificates", FIELD_OBJECTS, .object = &certificate_type,
+          .max = 1024,
+          .doc = "For services with tls, as [{name, certFile, keyFile}]; read again when they "
+                 "change, and on SIGHUP."),
 };
 static const struct type proxy_type = {
     .name = "Proxy", .size = sizeof(struct config_proxy), TYPE_FIELDS(proxy_fields)};

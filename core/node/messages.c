@@ -114,6 +114,7 @@ static const struct field published_service_fields[] = {
     STRINGS("hosts", hosts),
     STRING("pathPrefix", path_prefix),
     STRING("stickyCookie", sticky_cookie),
+    STRING("certificate", certificate),
     NUMBER("policySeed", policy_seed),
     SPAN("drainTimeout", drain_timeout_ns),
     SPAN("connectTimeout", connect_timeout_ns),

@@ -59,6 +59,7 @@ struct published_service {
     uint8_t protocol;                        /* enum service_protocol */
     struct list hosts;                       /* of const char * */
     const char *path_prefix, *sticky_cookie; /* NULL: none */
+    const char *certificate;                 /* by name; NULL: without TLS */
     int64_t policy_seed;
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     struct list endpoints; /* struct published_endpoint: all of this service */

@@ -3,6 +3,7 @@
 #include "proxy/worker.h"
 #include "base/log.h"
 #include "proxy/http/http.h"
+#include "proxy/tls_names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -97,6 +98,7 @@ static struct worker_listener *open_listener(struct worker *worker, struct liste
     listener->listener = shared;
     listener->slot = slot;
     listener->routes = http_routes_create();
+    listener->names = tls_names_create();
     listener->next = worker->listeners;
     worker->listeners = listener;
     loop_io_init(&listener->io, worker->loop, "accept", ready, listener);
@@ -112,6 +114,7 @@ static void close_listener(struct worker_listener *listener)
     close(*fd);
     *fd = -1;
     http_routes_close(listener->routes);
+    tls_names_release(listener->names); /* handshakes under way keep it as it is */
     free(listener);
 }
 
@@ -147,6 +150,14 @@ static struct worker_service *service_of(struct worker *worker, const struct vie
     return service;
 }
 
+static void add_names(struct tls_names *names, const struct view *view)
+{
+    const struct route *route = &view->route;
+    if (view->tls)
+        tls_names_add(names, view->name, (const char *const *)route->hosts, route->host_count,
+                      view->certificate);
+}
+
 void accept_take(struct worker *worker, const struct snapshot *snapshot)
 {
     if (!worker->accept_again.loop) {
@@ -165,8 +176,10 @@ void accept_take(struct worker *worker, const struct snapshot *snapshot)
             if (listener->sequence != snapshot->sequence) {
                 listener->service = service;
                 http_routes_clear(listener->routes);
+                tls_names_clear(listener->names);
             }
             http_routes_add(listener->routes, service);
+            add_names(listener->names, service->view);
             listener->sequence = snapshot->sequence;
         }
     }

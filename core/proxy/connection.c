@@ -73,6 +73,10 @@ static void close_peer(struct peer *peer, bool reset)
     if (reset)
         (void)setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1},
                          sizeof(struct linger));
+    else if (peer->tls && !peer->fin_sent && !peer->out)
+        tls_end_sending(peer->tls);
+    tls_free(peer->tls);
+    peer->tls = NULL;
     close(peer->fd);
     peer->fd = -1;
     buffer_give(peer->connection->worker, peer->out);
@@ -307,10 +311,35 @@ static struct connection *make(struct worker *worker, struct worker_service *ser
 void connection_begin(struct worker_listener *listener, int take_fd,
                       const union socket_address *source)
 {
-    if (listener->service->protocol == FEED_HTTP)
-        http_client_begin(listener, take_fd, source);
+    const struct arrival arrival = {.worker = listener->worker,
+                                    .service = listener->service,
+                                    .routes = listener->routes,
+                                    .names = listener->names,
+                                    .source = source,
+                                    .fd = take_fd};
+    if (listener->service->tls)
+        tls_handshake_begin(&arrival);
     else
-        connect_to_any(make(listener->worker, listener->service, source, take_fd, -1));
+        connection_serve(&arrival);
+}
+
+static void set_tls(struct peer *client, struct tls *tls)
+{
+    client->tls = tls;
+    if (tls)
+        tls_attach(tls, &client->io);
+}
+
+void connection_serve(const struct arrival *arrival)
+{
+    if (arrival->service->protocol == FEED_HTTP) {
+        http_client_begin(arrival);
+        return;
+    }
+    struct connection *connection =
+        make(arrival->worker, arrival->service, arrival->source, arrival->fd, -1);
+    set_tls(&connection->client, arrival->tls);
+    connect_to_any(connection);
 }
 
 void connection_adopt(struct worker *worker, struct worker_service *service,
@@ -318,6 +347,7 @@ void connection_adopt(struct worker *worker, struct worker_service *service,
 {
     struct connection *connection =
         make(worker, service, source, adopted->client_fd, adopted->server_fd);
+    set_tls(&connection->client, adopted->client_tls);
     connection->client.out = adopted->client_out;
     connection->server.out = adopted->server_out;
     connection->endpoint = adopted->endpoint;

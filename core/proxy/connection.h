@@ -5,6 +5,7 @@
 #ifndef PROXY_CONNECTION_H
 #define PROXY_CONNECTION_H
 
+#include "proxy/tls.h"
 #include "proxy/worker.h"
 
 #include <sys/types.h>
@@ -29,6 +30,7 @@ struct peer {
     struct loop_io io;
     struct buffer *out; /* what it would not take at once; or, of a bulk transfer, */
     struct bulk bulk;
+    struct tls *tls; /* NULL: plain, as endpoints always are */
     int fd;
     bool ended;    /* its FIN has been read */
     bool fin_sent; /* it has ours */
@@ -57,6 +59,7 @@ int connection_open(const struct endpoint *endpoint, int *fd);
 /* Two sockets that another engine has brought together; all of it is taken. */
 struct adopted {
     int client_fd, server_fd;
+    struct tls *client_tls;                 /* NULL: plain */
     struct buffer *client_out, *server_out; /* NULL: none */
     struct endpoint *endpoint;              /* held */
     struct picked picked;

@@ -34,6 +34,7 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
     entry->service.path_prefix =
         arena_strdup(arena, service->path_prefix ? service->path_prefix : "/");
     entry->service.sticky_cookie = arena_strdup(arena, service->sticky_cookie);
+    entry->service.certificate = arena_strdup(arena, service->certificate);
     entry->service.balancer = arena_strdup(arena, service->balancer);
     entry->service.balancer_config = arena_strdup(arena, service->balancer_config);
     entry->service.endpoints = endpoints;
@@ -42,7 +43,8 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
 void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service)
 {
     struct feed_entry *entry = find(feed, service->name);
-    bool moved = !entry || strcmp(entry->service.listen, service->listen) != 0;
+    bool moved = !entry || strcmp(entry->service.listen, service->listen) != 0 ||
+                 !text_equal(entry->service.certificate, service->certificate);
     if (entry)
         HASH_DEL(feed->entries, entry);
     else
@@ -131,6 +133,7 @@ static void free_feed(struct proxy_feed *feed)
     {
         free_entry(feed, entry);
     }
+    feed_certificates_finish(feed);
     feed_listen_finish(feed);
     feed_start_finish(feed);
     for (uint32_t i = 0; i < feed->balancer_count; i++) {

@@ -33,6 +33,7 @@ struct feed_service {
     uint32_t host_count;
     const char *path_prefix;   /* NULL as "/" */
     const char *sticky_cookie; /* FEED_HTTP: tells a client's endpoint; NULL: none does */
+    const char *certificate;   /* by name; NULL: clients come without TLS */
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;
@@ -78,6 +79,10 @@ void proxy_feed_destroy(struct proxy_feed *feed, bool orderly);
 void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service);
 /* Its listener is closed; its connections may end within its drain timeout, the rest is closed. */
 void proxy_feed_service_remove(struct proxy_feed *feed, const char *name);
+/* The bytes of a checked certificate with its key, for services to name; wiped by the caller. The
+ * one before stays with the connections that have it. At once; also known to later proxies. */
+bool proxy_feed_certificate_put(struct proxy_feed *feed, const char *name, const void *pem,
+                                size_t length, struct error *error);
 /* All that was put so far is to be acknowledged under `version` (growing). */
 void proxy_feed_publish(struct proxy_feed *feed, uint64_t version);
 /* Before the first publish of this feed: an adopted proxy still serves the table of the feed

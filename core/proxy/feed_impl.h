@@ -28,6 +28,12 @@ struct feed_entry {
     bool report_due, told_listening;
     uint64_t listening_sequence; /* once this is acknowledged the listener serves; 0: not asked */
 };
+struct feed_certificate {
+    struct feed_certificate *next;
+    char *name;
+    int fd;     /* of memory that is sealed */
+    bool dirty; /* to be sent */
+};
 struct feed_child { /* a process that we started */
     struct feed_child *next;
     struct proxy_feed *feed;
@@ -52,6 +58,7 @@ struct proxy_feed {
 
     struct feed_entry *entries;
     struct feed_listener *listeners;
+    struct feed_certificate *certificates;
     struct text removed, withdrawn; /* names, each with its end */
     uint64_t version;               /* what the agent published last; 0: nothing yet */
     bool publish_due;
@@ -85,6 +92,11 @@ void feed_listen_published(struct proxy_feed *feed, uint64_t sequence);
 void feed_listen_acknowledged(struct proxy_feed *feed, uint64_t sequence);
 void feed_listen_init(struct proxy_feed *feed);
 void feed_listen_finish(struct proxy_feed *feed);
+
+/* feed_certificates.c */
+struct feed_certificate *feed_certificates_find(const struct proxy_feed *feed, const char *name);
+void feed_certificates_send(struct proxy_feed *feed, bool all); /* else: those that are new */
+void feed_certificates_finish(struct proxy_feed *feed);
 
 /* feed_start.c: the process */
 bool feed_start_adopt(struct proxy_feed *feed); /* one that runs */

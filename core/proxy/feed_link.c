@@ -59,6 +59,7 @@ static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
     wire_put_text(packet, entry->listener ? entry->listener->address : "");
     wire_put_text(packet, service->balancer);
     wire_put_text(packet, balancer_config);
+    wire_put_text(packet, service->certificate);
     wire_put_u32(packet, service->protocol);
     wire_put_text(packet, service->sticky_cookie);
     wire_put_text(packet, service->path_prefix);
@@ -174,9 +175,11 @@ void feed_link_pump(struct proxy_feed *feed)
         send_publish(feed);
         return;
     }
+    bool full = !feed->synced;
     feed_listen_settle(feed);
-    if (!feed->synced)
+    if (full)
         begin_full(feed);
+    feed_certificates_send(feed, full);
     send_removed(feed);
     for (struct feed_entry *entry = feed->entries; entry; entry = entry->hh.next) {
         if (!entry->dirty)
@@ -336,6 +339,7 @@ static void message(void *argument, uint32_t type, struct wire_reader *reader, i
     case WIRE_REMOVE:
     case WIRE_PUBLISH:
     case WIRE_WITHDRAW:
+    case WIRE_CERTIFICATE:
         break; /* not for us */
     }
 }

@@ -177,7 +177,8 @@ static void arrange_tell(struct proxy_feed *feed)
 /* Services that requests tell apart have one in common; its owner is one of them. */
 static bool may_share(const struct feed_entry *entry, const struct feed_entry *owner)
 {
-    return entry->service.protocol == FEED_HTTP && owner->service.protocol == FEED_HTTP;
+    return entry->service.protocol == FEED_HTTP && owner->service.protocol == FEED_HTTP &&
+           !entry->service.certificate == !owner->service.certificate;
 }
 
 void feed_listen_leave(struct proxy_feed *feed, struct feed_entry *entry)
@@ -226,6 +227,10 @@ static void describe(struct feed_entry *entry, int errno_value, const struct fee
     else if (errno_value == EADDRINUSE)
         snprintf(entry->problem, sizeof entry->problem,
                  "%s is in use by another program; it is tried again until it is free", address);
+    else if (errno_value == ENOKEY)
+        snprintf(entry->problem, sizeof entry->problem,
+                 "certificate \"%s\" is not in this node's proxy.certificates",
+                 entry->service.certificate);
     else if (errno_value == EINVAL)
         snprintf(entry->problem, sizeof entry->problem,
                  "%s is no numeric address with a port, such as 127.0.0.1:80", address);
@@ -254,9 +259,28 @@ static void put_off(struct proxy_feed *feed, struct feed_entry *entry, int errno
     arrange_tell(feed);
 }
 
+static bool lacks_certificate(const struct proxy_feed *feed, const struct feed_entry *entry)
+{
+    const char *name = entry->service.certificate;
+    return name && !feed_certificates_find(feed, name);
+}
+
+/* Clients are not to be served without what they were promised. True: its place has changed. */
+static bool close_for_want(struct proxy_feed *feed, struct feed_entry *entry)
+{
+    bool had = entry->listener;
+    feed_listen_leave(feed, entry);
+    entry->dirty |= had;
+    if (loop_now_ns(feed->loop) >= entry->retry_ns)
+        put_off(feed, entry, ENOKEY, NULL);
+    return had;
+}
+
 /* True: someone's place has changed. */
 static bool settle_entry(struct proxy_feed *feed, struct feed_entry *entry)
 {
+    if (lacks_certificate(feed, entry))
+        return close_for_want(feed, entry);
     if (is_served_as_wanted(entry) || loop_now_ns(feed->loop) < entry->retry_ns)
         return false;
     struct feed_listener *listener = find(feed, entry->service.listen);

@@ -183,6 +183,14 @@ static void take_balancer(struct proxy *proxy, struct wire_reader *reader, int *
     fds[0] = -1;
 }
 
+static void take_certificate(struct proxy *proxy, struct wire_reader *reader, const int *fds,
+                             size_t count)
+{
+    const char *name = wire_get_text(reader);
+    if (!reader->failed && count == 1)
+        certificates_put(proxy, name, fds[0]);
+}
+
 static void take_table(struct proxy *proxy, uint32_t type, struct wire_reader *reader, int *fds,
                        size_t fd_count)
 {
@@ -195,6 +203,9 @@ static void take_table(struct proxy *proxy, uint32_t type, struct wire_reader *r
         break;
     case WIRE_BALANCER:
         take_balancer(proxy, reader, fds, fd_count);
+        break;
+    case WIRE_CERTIFICATE:
+        take_certificate(proxy, reader, fds, fd_count);
         break;
     case WIRE_FULL:
         table_full(proxy);

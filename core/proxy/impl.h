@@ -21,6 +21,7 @@
 #include <stdatomic.h>
 #include <uthash.h>
 
+struct certificate;
 struct connection;
 struct http_client;
 struct http_upstream;
@@ -133,14 +134,17 @@ struct view {
     uint32_t draining_count;
     struct route route;
     uint64_t connect_timeout_ns, idle_timeout_ns;
-    uint8_t protocol; /* enum feed_protocol */
+    struct certificate *certificate; /* held; NULL with `tls`: handshakes fail */
+    uint8_t protocol;                /* enum feed_protocol */
+    bool tls;
 };
 struct listener {
     char *address;
     uint32_t references; /* main thread: snapshots, and the table */
     uint32_t fd_count;
-    int *fds;     /* number i is worker i % workers's, which closes it */
-    uint8_t used; /* enum feed_protocol of whom it serves; 0: nobody */
+    int *fds;      /* number i is worker i % workers's, which closes it */
+    uint8_t used;  /* enum feed_protocol of whom it serves; 0: nobody */
+    bool used_tls; /* with it */
 };
 struct snapshot {
     uint64_t sequence, version; /* version: the feed's; 0: none of this feed yet */
@@ -159,6 +163,7 @@ struct service {
     UT_hash_handle hh;
     uint64_t id;
     char *name, *listen, *balancer, *balancer_config;
+    char *certificate; /* by name; "": without TLS */
     uint8_t protocol;
     struct route route;
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
@@ -177,6 +182,13 @@ struct staged {
     uint32_t count, expected;
 };
 
+/* By the name that services call it. */
+struct named_certificate {
+    struct named_certificate *next;
+    struct certificate *certificate; /* held */
+    bool stale;                      /* not put since FULL */
+};
+
 struct worker;
 
 struct proxy {
@@ -190,6 +202,7 @@ struct proxy {
     /* table.c, publish.c */
     struct service *services;
     struct staged staged;
+    struct named_certificate *certificates;
     struct listener **listeners;
     uint32_t listener_count;
     uint64_t next_service_id, next_sequence, generation;
@@ -234,6 +247,12 @@ void table_finish(struct proxy *proxy);
 void listener_release(struct listener *listener);
 void route_copy(struct route *to, const struct route *from);
 void route_finish(struct route *route);
+
+/* certificates.c */
+void certificates_put(struct proxy *proxy, const char *name, int fd); /* fd stays the caller's */
+struct certificate *certificates_find(const struct proxy *proxy, const char *name); /* borrowed */
+void certificates_full(struct proxy *proxy);
+void certificates_drop(struct proxy *proxy, bool all); /* else: stale ones */
 
 /* publish.c */
 void publish_version(struct proxy *proxy, uint64_t version);

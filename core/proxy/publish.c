@@ -1,4 +1,5 @@
 /* Snapshots: built here, given to every worker, freed when no worker can have them any more. */
+#include "proxy/certificate.h"
 #include "proxy/impl.h"
 #include "proxy/worker.h"
 
@@ -18,6 +19,7 @@ static void view_free(struct view *view)
     free(view->picked);
     free(view->draining);
     free(view->name);
+    certificate_release(view->certificate);
     route_finish(&view->route);
     free(view);
 }
@@ -65,6 +67,8 @@ static struct view *build_view(struct proxy *proxy, struct service *service)
     view->connect_timeout_ns = service->connect_timeout_ns;
     view->idle_timeout_ns = service->idle_timeout_ns;
     view->protocol = service->protocol;
+    view->tls = service->certificate[0];
+    view->certificate = certificate_hold(certificates_find(proxy, service->certificate));
     route_copy(&view->route, &service->route);
     view->endpoints =
         (struct orch_endpoints){.size = sizeof view->endpoints, .generation = ++proxy->generation};
@@ -90,10 +94,13 @@ static void add_listener(struct proxy *proxy, struct snapshot *snapshot,
 {
     struct listener *listener =
         service->removed || proxy->stopping ? NULL : table_find_listener(proxy, service->listen);
+    bool tls = service->certificate[0];
     if (!listener ||
-        (listener->used && (listener->used != FEED_HTTP || service->protocol != FEED_HTTP)))
+        (listener->used && (listener->used != FEED_HTTP || service->protocol != FEED_HTTP ||
+                            listener->used_tls != tls)))
         return;
     listener->used = service->protocol;
+    listener->used_tls = tls;
     listener->references++;
     snapshot->listeners[snapshot->listener_count].listener = listener;
     snapshot->listeners[snapshot->listener_count++].view = snapshot->view_count - 1;

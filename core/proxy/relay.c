@@ -27,6 +27,8 @@ static void watch(struct peer *peer)
     unsigned events = (reads ? LOOP_READ : 0u) | (is_blocked(peer) ? LOOP_WRITE : 0u);
     if (events != peer->io.events)
         loop_io_set(&peer->io, peer->fd, events);
+    if (peer->tls)
+        tls_watch(peer->tls, events);
 }
 
 static bool has_failed(void)
@@ -58,7 +60,7 @@ static bool pass_fin(struct peer *to)
 {
     if (to->other->ended && !is_blocked(to) && !to->fin_sent && !to->broken) {
         to->fin_sent = true;
-        (void)shutdown(to->fd, SHUT_WR);
+        transport_end_sending(to->fd, to->tls);
     }
     if (!is_over(to->connection))
         return true;
@@ -105,7 +107,8 @@ static bool flush_pipe(struct peer *to)
 static bool flush_buffer(struct peer *to)
 {
     struct buffer *buffer = to->out;
-    ssize_t sent = send(to->fd, buffer->bytes + buffer->at, buffer->end - buffer->at, MSG_NOSIGNAL);
+    ssize_t sent =
+        transport_send(to->fd, to->tls, buffer->bytes + buffer->at, buffer->end - buffer->at);
     if (sent < 0)
         return has_failed() ? sink_failed(to) : true;
     buffer->at += (size_t)sent;
@@ -124,7 +127,7 @@ static bool flush(struct peer *to)
 /* False: the connection has gone. `stop` is set when not all of it was taken. */
 static bool deliver(struct peer *to, const uint8_t *bytes, size_t count, bool *stop)
 {
-    ssize_t sent = send(to->fd, bytes, count, MSG_NOSIGNAL);
+    ssize_t sent = transport_send(to->fd, to->tls, bytes, count);
     if (sent == (ssize_t)count)
         return true;
     *stop = true;
@@ -191,7 +194,7 @@ static void pump(struct peer *from)
             pump_bulk(from);
             return;
         }
-        ssize_t count = recv(from->fd, worker->scratch, SCRATCH_BYTES, 0);
+        ssize_t count = transport_recv(from->fd, from->tls, worker->scratch, SCRATCH_BYTES);
         if (count < 0) {
             read_failed(from);
             return;
@@ -203,7 +206,7 @@ static void pump(struct peer *from)
         if (!deliver(to, worker->scratch, (size_t)count, &stop))
             return;
         stop = stop || count < SCRATCH_BYTES;
-        if (!stop && i + 1 == BULK_READS)
+        if (!stop && i + 1 == BULK_READS && !from->tls && !to->tls)
             bulk_begin(to->connection->worker, &to->bulk);
     }
 }

@@ -226,6 +226,7 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
 {
     const char *name = wire_get_text(reader), *listen = wire_get_text(reader);
     const char *balancer = wire_get_text(reader), *config = wire_get_text(reader);
+    const char *certificate = wire_get_text(reader);
     uint32_t protocol = wire_get_u32(reader);
     struct route route = read_route(reader);
     uint64_t seed = wire_get_u64(reader), drain = wire_get_u64(reader);
@@ -246,6 +247,7 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     set_text(&service->listen, listen);
     set_text(&service->balancer, balancer);
     set_text(&service->balancer_config, config);
+    set_text(&service->certificate, certificate);
     service->protocol = (uint8_t)protocol;
     route_finish(&service->route);
     service->route = route;
@@ -321,6 +323,7 @@ void table_full(struct proxy *proxy)
     {
         service->stale = !service->removed;
     }
+    certificates_full(proxy);
 }
 
 void table_remove_stale(struct proxy *proxy)
@@ -331,6 +334,7 @@ void table_remove_stale(struct proxy *proxy)
         if (service->stale)
             remove_service(proxy, service);
     }
+    certificates_drop(proxy, false);
 }
 
 void table_free_service(struct proxy *proxy, struct service *service)
@@ -349,6 +353,7 @@ void table_free_service(struct proxy *proxy, struct service *service)
     free(service->listen);
     free(service->balancer);
     free(service->balancer_config);
+    free(service->certificate);
     route_finish(&service->route);
     free(service);
 }
@@ -361,6 +366,7 @@ void table_finish(struct proxy *proxy)
     {
         table_free_service(proxy, service);
     }
+    certificates_drop(proxy, true);
     table_drop_listeners(proxy, true);
     free(proxy->listeners);
 }

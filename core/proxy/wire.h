@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 4, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 5, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
 
 /* With members of a packet in order; [n] fd: descriptors that travel with it. */
 enum wire_type {
@@ -27,14 +27,17 @@ enum wire_type {
     WIRE_SETTINGS = 32, /* u64 linger_ns, text fallback balancer */
     WIRE_BALANCER,      /* text name; [1] fd of the plugin */
     WIRE_FULL,          /* services not put until the next PUBLISH are to go */
-    WIRE_SERVICE,       /* text name, listen ("": none), balancer, configuration; u32 protocol;
-                           text sticky cookie, path prefix; u32 host count, then each: text;
-                           u64 policy seed, drain, connect, idle timeout; u32 endpoint count */
-    WIRE_ENDPOINTS, /* of the service put last: u32 count, then each: text id, address; u32 port,
-                       weight, state, local */
-    WIRE_REMOVE,    /* text name */
-    WIRE_PUBLISH,   /* u64 version: all of the above and WITHDRAW takes effect at once */
-    WIRE_WITHDRAW,  /* text endpoint id: it drains in every service that has it */
+    WIRE_SERVICE,       /* text name, listen ("": none), balancer, configuration, certificate ("":
+                           without TLS); u32 protocol; text sticky cookie, path prefix; u32 host count,
+                           then each: text;       u64 policy seed, drain, connect, idle timeout; u32 endpoint
+                           count */
+    WIRE_ENDPOINTS,   /* of the service put last: u32 count, then each: text id, address; u32 port,
+                         weight, state, local */
+    WIRE_REMOVE,      /* text name */
+    WIRE_PUBLISH,     /* u64 version: all of the above and WITHDRAW takes effect at once */
+    WIRE_WITHDRAW,    /* text endpoint id: it drains in every service that has it */
+    WIRE_CERTIFICATE, /* text name; [1] fd of a certificate with its key; those not put between
+                         FULL and the next PUBLISH are to go */
 
     /* proxy -> feed */
     WIRE_ACKNOWLEDGED = 64, /* u64 version */

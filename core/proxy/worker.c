@@ -1,6 +1,7 @@
 #include "proxy/worker.h"
 #include "base/log.h"
 #include "proxy/http/http.h"
+#include "proxy/tls.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -61,6 +62,7 @@ static void use_view(struct worker *worker, struct worker_service *service, stru
     service->connect_timeout_ns = view->connect_timeout_ns;
     service->idle_timeout_ns = view->idle_timeout_ns;
     service->protocol = view->protocol;
+    service->tls = view->tls;
     if (!old || old->policy != view->policy)
         service->chooser = chooser_create(worker, view->policy);
     chooser_update(worker, service->chooser, view);
@@ -200,6 +202,7 @@ static void *run(void *argument)
     loop_run(worker->loop);
     loop_timer_stop(&worker->beat);
     accept_finish(worker);
+    tls_handshakes_finish(worker);
     http_finish(worker);
     connection_finish(worker);
     end_services(worker);

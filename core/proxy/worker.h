@@ -10,6 +10,8 @@ struct bulk_pipe;
 struct http_engine;
 struct http_head;
 struct http_routes;
+struct tls_engine;
+struct tls_names;
 
 /* A balancer's worker object. It outlives its service's use of it until the last pick is reported.
  */
@@ -28,12 +30,14 @@ struct worker_service {
     uint32_t connections;
     uint64_t connect_timeout_ns, idle_timeout_ns;
     uint8_t protocol;
+    bool tls;
 };
 struct worker_listener {
     struct worker_listener *next;
     struct worker *worker;
     struct worker_service *service;
     struct http_routes *routes;
+    struct tls_names *names;
     struct listener *listener;
     struct loop_io io;
     uint64_t sequence;
@@ -69,6 +73,7 @@ struct worker {
     struct bulk_pipe *pipes;
     uint32_t spare_count, buffer_count, pipe_count;
     struct http_engine *http; /* NULL: it has served none yet */
+    struct tls_engine *tls;   /* likewise */
     uint8_t *scratch;         /* what is read goes through here; nothing stays in it */
     uint64_t *tried;          /* bits of one pick */
     uint32_t tried_words;
@@ -121,6 +126,8 @@ void chooser_report(struct worker *worker, struct picked *picked, struct endpoin
 /* connection.c */
 void connection_begin(struct worker_listener *listener, int take_fd,
                       const union socket_address *source);
+struct arrival;
+void connection_serve(const struct arrival *arrival); /* after its handshake, if it has one */
 /* Carries out an endpoint's order on this worker's connections. */
 void connection_obey(struct worker *worker, struct endpoint *endpoint);
 void connection_finish(struct worker *worker); /* closes all, frees what is kept */

@@ -127,20 +127,21 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
     }
     weigh_canary(manager, service, endpoints, count);
     const char *balancer = service->balancer ? service->balancer : manager->config.default_balancer;
-    *out = (struct published_service){.name = service->name,
-                                      .listen = service->listen,
-                                      .balancer = balancer,
-                                      .balancer_config = service->balancer_config,
-                                      .protocol = service->protocol,
-                                      .hosts = service->hosts,
-                                      .path_prefix = service->path_prefix,
-                                      .sticky_cookie =
-                                          service->sticky ? service->sticky->cookie : NULL,
-                                      .policy_seed = (int64_t)(hash_text(service->record.uid) >> 1),
-                                      .drain_timeout_ns = service->drain_timeout_ns,
-                                      .connect_timeout_ns = service->connect_timeout_ns,
-                                      .idle_timeout_ns = service->idle_timeout_ns,
-                                      .endpoints = {.items = endpoints, .count = count}};
+    *out = (struct published_service){
+        .name = service->name,
+        .listen = service->listen,
+        .balancer = balancer,
+        .balancer_config = service->balancer_config,
+        .protocol = service->protocol,
+        .hosts = service->hosts,
+        .path_prefix = service->path_prefix,
+        .sticky_cookie = service->sticky ? service->sticky->cookie : NULL,
+        .certificate = service->tls ? service->tls->certificate : NULL,
+        .policy_seed = (int64_t)(hash_text(service->record.uid) >> 1),
+        .drain_timeout_ns = service->drain_timeout_ns,
+        .connect_timeout_ns = service->connect_timeout_ns,
+        .idle_timeout_ns = service->idle_timeout_ns,
+        .endpoints = {.items = endpoints, .count = count}};
 }
 
 static struct publication *find_publication(struct service_manager *manager, const char *container)

@@ -205,6 +205,11 @@ void service_manager_check(struct service_manager *manager, const struct service
     if (wanted->protocol != SERVICE_HTTP && wanted->sticky)
         schema_faults_add(faults, (struct schema_position){0}, "sticky",
                           "is for protocol \"http\" only");
+    if (wanted->tls && wanted->tls->certificate && manager->config.check_certificate &&
+        !manager->config.check_certificate(manager->config.argument, wanted->tls->certificate,
+                                           &error))
+        schema_faults_add(faults, (struct schema_position){0}, "tls.certificate", "%s",
+                          error.message);
     if (manager->config.check_balancer &&
         !manager->config.check_balancer(manager->config.argument, balancer, wanted->balancer_config,
                                         &error))

@@ -19,6 +19,8 @@ struct service_manager_config {
     /* Is a balancer of that name loaded, and is its configuration right? */
     bool (*check_balancer)(void *argument, const char *name, const char *config_json,
                            struct error *error);
+    /* Has the configuration a certificate of that name that clients take? NULL: any. */
+    bool (*check_certificate)(void *argument, const char *name, struct error *error);
     void *argument;
 };
 struct service_manager *service_manager_create(const struct service_manager_config *config);

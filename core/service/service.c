@@ -87,6 +87,20 @@ static const struct type sticky_type = {
     TYPE_FIELDS(sticky_fields),
     .doc = "A client's requests go to the container that it had before, while that is ready."};
 
+static const struct field tls_fields[] = {
+    {.name = "certificate",
+     .kind = FIELD_STRING,
+     .flags = FIELD_REQUIRED,
+     .offset = offsetof(struct service_tls, certificate),
+     .check = schema_check_name,
+     .doc = "Which of the nodes' proxy.certificates clients are shown."},
+};
+static const struct type tls_type = {
+    .name = "ServiceTls",
+    .size = sizeof(struct service_tls),
+    TYPE_FIELDS(tls_fields),
+    .doc = "Clients speak TLS with the proxy; containers get what is inside."};
+
 #define AT(member) offsetof(struct service, member)
 static const struct field service_fields[] = {
     {.name = "name",
@@ -144,6 +158,12 @@ static const struct field service_fields[] = {
      .offset = AT(sticky),
      .object = &sticky_type,
      .doc = "http: null: each request goes where the balancer says."},
+    {.name = "tls",
+     .kind = FIELD_POINTER,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(tls),
+     .object = &tls_type,
+     .doc = "null: clients come without. Services that share a listen all have it, or none has."},
     {.name = "balancer",
      .kind = FIELD_STRING,
      .flags = FIELD_NULLABLE,
@@ -179,7 +199,6 @@ static const struct field service_fields[] = {
     {.name = "port", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "selector", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "split", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
-    {.name = "tls", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "status", .kind = FIELD_JSON, .flags = FIELD_READ_ONLY | FIELD_RESERVED},
     RECORD_FIELDS(struct service),
 };
@@ -206,9 +225,18 @@ static bool share_host(const struct list *a, const struct list *b)
     return !a->count && !b->count;
 }
 
+/* A host has one certificate: which path is wanted is not known when it is shown. */
+static bool can_share_tls(const struct service *a, const struct service *b)
+{
+    if (!a->tls || !b->tls)
+        return !a->tls && !b->tls;
+    return strcmp(a->tls->certificate, b->tls->certificate) == 0 ||
+           !share_host(&a->hosts, &b->hosts);
+}
+
 bool service_can_share(const struct service *a, const struct service *b)
 {
-    return a->protocol == SERVICE_HTTP && b->protocol == SERVICE_HTTP &&
+    return a->protocol == SERVICE_HTTP && b->protocol == SERVICE_HTTP && can_share_tls(a, b) &&
            (strcmp(a->path_prefix, b->path_prefix) != 0 || !share_host(&a->hosts, &b->hosts));
 }
 

@@ -9,17 +9,21 @@ enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP };
 struct sticky {
     const char *cookie;
 };
+struct service_tls {
+    const char *certificate; /* of proxy.certificates, on every node */
+};
 struct service {
     struct record record;
     const char *name, *namespace_name, *deployment;
-    const char *listen;          /* "127.0.0.1:8080" */
-    struct port_ref target_port; /* neither: the deployment's only port */
-    uint8_t protocol;            /* enum service_protocol */
-    struct list hosts;           /* of const char *: exact, or "*.example.org"; none: any */
-    const char *path_prefix;     /* "/": any */
-    const struct sticky *sticky; /* NULL: a client goes where the balancer says */
-    const char *balancer;        /* NULL: the configured default */
-    const char *balancer_config; /* JSON text */
+    const char *listen;            /* "127.0.0.1:8080" */
+    struct port_ref target_port;   /* neither: the deployment's only port */
+    uint8_t protocol;              /* enum service_protocol */
+    struct list hosts;             /* of const char *: exact, or "*.example.org"; none: any */
+    const char *path_prefix;       /* "/": any */
+    const struct sticky *sticky;   /* NULL: a client goes where the balancer says */
+    const struct service_tls *tls; /* NULL: clients come without */
+    const char *balancer;          /* NULL: the configured default */
+    const char *balancer_config;   /* JSON text */
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
 };
 enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };

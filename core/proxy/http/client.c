@@ -106,12 +106,13 @@ static size_t total_of(const struct iovec *parts, int count)
     return total;
 }
 
-bool http_send(struct worker *worker, int fd, struct buffer **out, struct iovec *parts, int count)
+bool http_send(struct worker *worker, int fd, struct tls *tls, struct buffer **out,
+               struct iovec *parts, int count)
 {
     const struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
     size_t total = total_of(parts, count), sent = 0;
     if (!*out) {
-        ssize_t taken = sendmsg(fd, &message, MSG_NOSIGNAL);
+        ssize_t taken = tls ? tls_send(tls, parts, count) : sendmsg(fd, &message, MSG_NOSIGNAL);
         if (taken < 0 && has_failed())
             return false;
         sent = taken > 0 ? (size_t)taken : 0;
@@ -126,10 +127,10 @@ bool http_send(struct worker *worker, int fd, struct buffer **out, struct iovec 
     return true;
 }
 
-bool http_flush(struct worker *worker, int fd, struct buffer **out)
+bool http_flush(struct worker *worker, int fd, struct tls *tls, struct buffer **out)
 {
     struct buffer *buffer = *out;
-    ssize_t sent = send(fd, buffer->bytes + buffer->at, buffer->end - buffer->at, MSG_NOSIGNAL);
+    ssize_t sent = transport_send(fd, tls, buffer->bytes + buffer->at, buffer->end - buffer->at);
     if (sent < 0)
         return !has_failed();
     buffer->at += (size_t)sent;
@@ -148,7 +149,7 @@ void http_client_lost(struct http_client *client)
 
 void http_client_send(struct http_client *client, struct iovec *parts, int count)
 {
-    if (!http_send(client->worker, client->fd, &client->out, parts, count))
+    if (!http_send(client->worker, client->fd, client->tls, &client->out, parts, count))
         http_client_lost(client);
 }
 
@@ -162,6 +163,10 @@ static void close_socket(struct http_client *client, enum connection_end how)
     if (how == END_RESET)
         (void)setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1},
                          sizeof(struct linger));
+    else if (client->tls && !client->shut && !client->out)
+        tls_end_sending(client->tls);
+    tls_free(client->tls);
+    client->tls = NULL;
     close(client->fd);
     client->fd = -1;
 }
@@ -199,7 +204,7 @@ void http_client_tunnel(struct http_client *client)
     struct endpoint *endpoint = client->endpoint;
     if (in && in->end > in->at) {
         struct iovec early = {in->bytes + in->at, in->end - in->at};
-        if (!http_send(worker, upstream->fd, &upstream->out, &early, 1))
+        if (!http_send(worker, upstream->fd, NULL, &upstream->out, &early, 1))
             upstream->broken = true; /* the relay finds out */
     }
     loop_io_set(&client->io, client->fd, 0);
@@ -208,12 +213,14 @@ void http_client_tunnel(struct http_client *client)
     connection_adopt(worker, client->service, &client->source,
                      &(struct adopted){.client_fd = client->fd,
                                        .server_fd = upstream->fd,
+                                       .client_tls = client->tls,
                                        .client_out = client->out,
                                        .server_out = upstream->out,
                                        .endpoint = endpoint,
                                        .picked = client->picked,
                                        .latency_ns = client->latency_ns});
     client->fd = upstream->fd = -1;
+    client->tls = NULL;
     client->out = upstream->out = NULL;
     client->endpoint = NULL;
     http_upstream_close(upstream, END_IN_ORDER);
@@ -230,7 +237,7 @@ static void end(struct http_client *client)
         return;
     }
     client->shut = true;
-    (void)shutdown(client->fd, SHUT_WR);
+    transport_end_sending(client->fd, client->tls);
     http_set_deadline(client, HTTP_LINGER_NS);
 }
 
@@ -375,6 +382,8 @@ static void watch(struct http_client *client)
     struct http_upstream *upstream = client->upstream;
     if (events != client->io.events)
         loop_io_set(&client->io, client->fd, events);
+    if (client->tls)
+        tls_watch(client->tls, events);
     if (upstream && !upstream->connecting)
         http_upstream_watch(upstream,
                             (blocked ? 0u : LOOP_READ) | (upstream->out ? LOOP_WRITE : 0u));
@@ -397,7 +406,8 @@ static void read_more(struct http_client *client)
     if (!client->in)
         client->in = http_intake_take(client->worker);
     struct http_intake *in = client->in;
-    ssize_t count = recv(client->fd, in->bytes + in->end, HTTP_INTAKE_BYTES - in->end, 0);
+    ssize_t count =
+        transport_recv(client->fd, client->tls, in->bytes + in->end, HTTP_INTAKE_BYTES - in->end);
     if (count > 0)
         in->end += (uint32_t)count;
     else if (count == 0)
@@ -408,7 +418,8 @@ static void read_more(struct http_client *client)
 
 static void drop(struct http_client *client)
 {
-    ssize_t count = recv(client->fd, client->worker->scratch, HTTP_READ_BYTES, 0);
+    ssize_t count =
+        transport_recv(client->fd, client->tls, client->worker->scratch, HTTP_READ_BYTES);
     if (count == 0)
         client->ended = true;
     if ((count == 0 && !client->out) || (count < 0 && has_failed()))
@@ -442,7 +453,7 @@ static void flush(struct http_client *client)
         http_set_deadline(client, http_idle_ns(client));
     if (!client->out)
         http_reply_drain(client);
-    else if (!http_flush(client->worker, client->fd, &client->out))
+    else if (!http_flush(client->worker, client->fd, client->tls, &client->out))
         http_client_lost(client);
 }
 
@@ -526,25 +537,28 @@ static void late(void *argument)
 
 /* -- its begin -- */
 
-void http_client_begin(struct worker_listener *listener, int take_fd,
-                       const union socket_address *source)
+void http_client_begin(const struct arrival *arrival)
 {
     static const int on = 1;
-    struct worker *worker = listener->worker;
+    struct worker *worker = arrival->worker;
     struct http_engine *engine = engine_of(worker);
     struct http_client *client = take_memory(engine);
     client->worker = worker;
-    client->service = listener->service;
-    client->routes = http_routes_hold(listener->routes);
-    client->source = *source;
-    client->fd = take_fd;
+    client->service = arrival->service;
+    client->routes = http_routes_hold(arrival->routes);
+    client->source = *arrival->source;
+    client->fd = arrival->fd;
+    client->tls = arrival->tls;
+    client->facts.tls = arrival->tls;
     client->state = HTTP_READING;
     client->request.done = true;
     client->service->connections++;
     atomic_fetch_add_explicit(&worker->connections, 1, memory_order_relaxed);
-    (void)setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(arrival->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     loop_io_init(&client->io, worker->loop, "http client", ready, client);
     loop_timer_init(&client->timer, worker->loop, "http client", late, client);
+    if (client->tls)
+        tls_attach(client->tls, &client->io);
     DL_APPEND2(engine->all, client, all_prev, all_next);
     http_set_deadline(client, http_idle_ns(client));
     http_settle(client);

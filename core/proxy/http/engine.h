@@ -79,6 +79,7 @@ struct http_client {
     struct http_intake *in;
     struct buffer *out; /* of replies, what the client did not take at once; or, of a large body, */
     struct bulk bulk;
+    struct tls *tls; /* NULL: plain */
     int fd;
     uint8_t state; /* enum http_state */
     uint8_t method_id;
@@ -151,13 +152,13 @@ static inline uint64_t http_idle_ns(const struct http_client *client) /* UINT64_
 enum http_persistence http_persistence(struct http_client *client); /* of the reply */
 struct http_intake *http_intake_take(struct worker *worker);
 void http_intake_give(struct worker *worker, struct http_intake **intake);
-/* Sends, and keeps in `out` what is not taken; false: the other side takes nothing any more. */
-bool http_send(struct worker *worker, int fd, struct buffer **out, struct iovec *parts, int count);
-bool http_flush(struct worker *worker, int fd, struct buffer **out);
+/* Sends, and keeps in `out` what is not taken; false: the other side takes nothing any more. `tls`
+ * NULL: plain. */
+bool http_send(struct worker *worker, int fd, struct tls *tls, struct buffer **out,
+               struct iovec *parts, int count);
+bool http_flush(struct worker *worker, int fd, struct tls *tls, struct buffer **out);
 
 /* routes.c */
-struct http_routes *http_routes_hold(struct http_routes *routes);
-void http_routes_release(struct http_routes *routes);
 bool http_routes_are_closed(const struct http_routes *routes);
 /* NULL: no service has such a request. */
 struct worker_service *http_routes_find(const struct http_routes *routes,

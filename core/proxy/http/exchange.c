@@ -122,7 +122,7 @@ static bool send_request(struct http_client *client)
     client->state = HTTP_EXCHANGE;
     client->waiting_since_ns = now_ns(client);
     http_set_deadline(client, http_idle_ns(client));
-    return http_send(worker, upstream->fd, &upstream->out, parts, count);
+    return http_send(worker, upstream->fd, NULL, &upstream->out, parts, count);
 }
 
 /* -- connecting -- */
@@ -302,7 +302,7 @@ static void pass_body(struct http_client *client, uint8_t *bytes, size_t length)
         parts[count++] = (struct iovec){worker->http->written, last};
     }
     if (count && !upstream->broken &&
-        !http_send(worker, upstream->fd, &upstream->out, parts, count))
+        !http_send(worker, upstream->fd, NULL, &upstream->out, parts, count))
         upstream->broken = true;
 }
 
@@ -324,7 +324,7 @@ void http_exchange_pump(struct http_client *client)
     if (client->request.kind == BODY_LENGTH)
         most =
             client->request.left < HTTP_READ_BYTES ? (size_t)client->request.left : HTTP_READ_BYTES;
-    ssize_t count = recv(client->fd, into, most, 0);
+    ssize_t count = transport_recv(client->fd, client->tls, into, most);
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (count <= 0) {
@@ -347,7 +347,7 @@ void http_exchange_flush(struct http_client *client)
         return;
     http_set_deadline(client, http_idle_ns(client));
     client->waiting_since_ns = now_ns(client);
-    if (!http_flush(client->worker, upstream->fd, &upstream->out))
+    if (!http_flush(client->worker, upstream->fd, NULL, &upstream->out))
         upstream->broken = true;
 }
 

@@ -9,11 +9,12 @@ struct http_head;
 /* The value that a request has for that key; false: none. */
 bool http_find_key(const struct http_head *head, const uint8_t *bytes,
                    const struct orch_balancer_key *key, struct orch_str *out);
-void http_client_begin(struct worker_listener *listener, int take_fd,
-                       const union socket_address *source);
+void http_client_begin(const struct arrival *arrival);
 /* Which service of a listener has which requests. Its clients hold it; the views that it points
  * into are those of the newest snapshot. */
 struct http_routes *http_routes_create(void);
+struct http_routes *http_routes_hold(struct http_routes *routes);
+void http_routes_release(struct http_routes *routes);
 void http_routes_close(struct http_routes *routes); /* the listener has gone */
 void http_routes_clear(struct http_routes *routes);
 void http_routes_add(struct http_routes *routes, struct worker_service *service);

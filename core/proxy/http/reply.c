@@ -231,7 +231,7 @@ static void ended(struct http_client *client)
 static bool is_bulk(const struct http_client *client)
 {
     return client->reply.kind == BODY_LENGTH && client->full_reads >= BULK_READS &&
-           client->reply.left >= BULK_BYTES && !client->out;
+           client->reply.left >= BULK_BYTES && !client->out && !client->tls;
 }
 
 void http_reply_drain(struct http_client *client)

@@ -22,11 +22,11 @@ static void write_row(const struct field *field, const char *path, struct text *
             p++;
         }
     }
-    const char *empty = field->kind == FIELD_JSON || field->kind == FIELD_MAP ? "{}"
-                        : field->kind == FIELD_STRINGS                        ? "[]"
-                        : field->kind == FIELD_POINTER                        ? "null"
-                        : field->flags & FIELD_REQUIRED                       ? "required"
-                                                                              : "none";
+    const char *empty = field->kind == FIELD_JSON || field->kind == FIELD_MAP          ? "{}"
+                        : field->kind == FIELD_STRINGS || field->kind == FIELD_OBJECTS ? "[]"
+                        : field->kind == FIELD_POINTER                                 ? "null"
+                        : field->flags & FIELD_REQUIRED                                ? "required"
+                                                                                       : "none";
     text_append_format(out, "| `%s` | `%s` | `%s` | %s |\n", path, text_string(&variable),
                        field->initial ? field->initial : empty, field->doc);
 }
@@ -42,7 +42,7 @@ static void write_rows(const struct type *type, const char *outer, struct text *
         cr_assert(field->doc && *field->doc, "%s has no description", path);
         if (field->kind != FIELD_OBJECT)
             write_row(field, path, out);
-        if (field->object)
+        if (field->object && field->kind != FIELD_OBJECTS) /* those are told in its own row */
             write_rows(field->object, path, out);
     }
 }
