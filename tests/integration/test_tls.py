@@ -286,7 +286,8 @@ def test_garbage_ends_its_own_connection_alone(port):
     hello = b"\x16\x03\x01"
     for bytes_sent in (b"\x00" * 100, b"\x80\x2e\x01\x03\x01", hello + struct.pack(">H", 5) + b"\x02\0\0\x01\0",
                        hello + struct.pack(">H", 0xffff) + b"\x01" * 70000,
-                       hello + struct.pack(">H", 4) + b"\x01\xff\xff\xff" + b"\x16\x03\x01\x40\x00" * 9,
+                       hello + b"\x40\0\x01\xff\xff\xf0" + b"a" * 16380 +  # a hello of 16 MiB
+                       (hello + b"\x40\0" + b"a" * 16384) * 5,
                        b"\x15\x03\x01\x00\x02\x02\x28", b"\x17\x03\x03\x00\x05hello"):
         answer = exchange(port, bytes_sent, within=5, enough=None)
         assert answer.closed, bytes_sent[:8]

@@ -200,7 +200,7 @@ Test(show, a_node_with_what_its_containers_reserve)
 #define SERVICE                                                                                    \
     "{\"name\":\"web\",\"namespace\":\"default\",\"deployment\":\"web\","                          \
     "\"listen\":\"127.0.0.1:8080\",\"targetPort\":\"http\",\"protocol\":\"tcp\",\"hosts\":[],"     \
-    "\"pathPrefix\":\"/\",\"sticky\":null,"                                                        \
+    "\"pathPrefix\":\"/\",\"sticky\":null,\"tls\":null,"                                           \
     "\"balancer\":\"round-robin\",\"balancerConfig\":{},\"drainTimeout\":\"30s\","                 \
     "\"connectTimeout\":\"2s\",\"idleTimeout\":\"5m\",\"uid\":\"U\",\"version\":1,\"seq\":0,"      \
     "\"createdAt\":\"T\",\"updatedAt\":\"T\","
