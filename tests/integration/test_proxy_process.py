@@ -1,6 +1,7 @@
 """The proxy as a process of its own: unprivileged, adopted, and ended when it should."""
 import os
 import signal
+import socket
 
 import pytest
 
@@ -21,6 +22,14 @@ def served(make_daemon, name):
     wait_complete(daemon.api, name)
     wait_endpoints(daemon.api, name, 2)
     return daemon, port
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_the_proxy_runs_as_nobody(served):
@@ -72,6 +81,7 @@ def test_a_proxy_that_lingers_outlives_the_daemon(make_daemon, name):
     daemon.start()
     assert daemon.proxies() == proxy
     daemon.api.delete(f"/services/{name}").check(204)
+    eventually(lambda: refused(port), what="the end of its listener")
     assert daemon.terminate() == 0
     # Unfed, with neither listener nor connection, it ends.
     eventually(lambda: not daemon.proxies(), within=15, what="end of the idle proxy")
