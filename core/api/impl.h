@@ -162,6 +162,7 @@ struct api {
 
     /* Stopping. */
     bool stopping, stopped;
+    bool overdue; /* nothing is waited for any more */
     struct loop_timer stop_timer;
     struct loop_task stop_task, stopped_task, end_task;
     uint64_t stop_limit_ns;

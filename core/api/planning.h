@@ -10,7 +10,9 @@
 /* [loop] In place of the usual end of a manager's command, where request->dry_run or
  * request->planning is set: takes what would be, or what was made. Fits write_done. */
 void planning_take(void *request, const struct error *error, const struct write_result *result);
-void planning_destroy(struct planning *planning); /* [api] NULL is fine */
+/* [api], or once that thread has ended [loop]: a plan that is being worked out is given up. NULL is
+ * fine. */
+void planning_destroy(struct planning *planning);
 
 /* Plans that may be applied: at most PLAN_TOKENS for ten minutes, the oldest go. [api] */
 enum { PLAN_TOKENS = 64, PLAN_TOKEN_SECONDS = 600, PLAN_TOKEN_BYTES = 33, PLAN_PARTS = 6 };

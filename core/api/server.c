@@ -324,7 +324,7 @@ void api_check_stopped(struct api *api)
     if (!api->stopping || api->stopped)
         return;
     for (struct exchange *exchange = api->exchanges; exchange; exchange = exchange->next)
-        if (exchange->connection)
+        if (exchange->connection || (exchange->working && !api->overdue))
             return;
     api->stopped = true;
     api->stop_task = (struct loop_task){.run = finish_stop, .name = "api stop"};
@@ -335,6 +335,7 @@ void api_check_stopped(struct api *api)
 static void stop_overdue(void *argument)
 {
     struct api *api = argument;
+    api->overdue = true;
     for (struct exchange *exchange = api->exchanges; exchange; exchange = exchange->next) {
         if (!exchange->connection)
             continue;
@@ -346,6 +347,7 @@ static void stop_overdue(void *argument)
             connection_cut(exchange->connection);
     }
     loop_timer_start(&api->stop_timer, 100 * NS_PER_MS);
+    api_check_stopped(api);
 }
 
 static void begin_stop(struct loop_task *task)

@@ -32,7 +32,7 @@ struct planner {
     struct plan_job *jobs; /* sorted by name */
     uint32_t job_count, job_room;
     uint32_t looked_at, placed;
-    bool cut;
+    bool cut, waiting, given_up;  /* waiting: for a pass of the scheduler */
     struct plan_rollout *rollout; /* of the job that is worked on; NULL: not begun */
 };
 void plan_warn(struct planner *planner, const char *format, ...)
@@ -46,6 +46,7 @@ bool plan_node_is_closed(const struct planner *planner, const char *node);
 void plan_add_start(struct planner *planner, const struct plan_start *start);
 void plan_add_stop(struct planner *planner, const struct plan_stop *stop);
 void plan_add_unplaced(struct planner *planner, const struct plan_unplaced *unplaced);
+void planner_destroy(struct planner *planner);
 /* An element more of a growing array. */
 void *plan_grow(void *items, uint32_t count, uint32_t *room, size_t size);
 

@@ -208,17 +208,15 @@ static void close_node(struct planner *planner, const char *name)
 static bool look_at_change(struct planner *planner, const struct plan_change *change)
 {
     const struct record *any = any_of(change);
-    const struct plan_job *job = NULL;
     if (any->kind->id == KIND_DEPLOYMENT) {
         add_job(planner, name_of(any), plan_change_of(planner, KIND_DEPLOYMENT, name_of(any)));
     } else if (any->kind->id == KIND_CONTAINER) {
         const char *deployment = ((const struct container *)any)->deployment;
-        job = add_job(planner, deployment, plan_change_of(planner, KIND_DEPLOYMENT, deployment));
+        add_job(planner, deployment, plan_change_of(planner, KIND_DEPLOYMENT, deployment));
     } else if (any->kind->id == KIND_NODE) {
         close_node(planner, name_of(any));
         return plan_node_is_left(planner, name_of(any)) && look_at_node(planner, name_of(any));
     }
-    (void)job;
     return false;
 }
 
@@ -280,6 +278,30 @@ static void look_at_new_services(struct planner *planner)
 
 /* -- the work -- */
 
+void planner_destroy(struct planner *planner)
+{
+    for (uint32_t i = 0; i < planner->job_count; i++) {
+        record_release(planner->jobs[i].before ? &planner->jobs[i].before->record : NULL);
+        record_release(&planner->jobs[i].after->record);
+    }
+    free(planner->jobs);
+    record_release(planner->after ? &planner->after->record : NULL);
+    plan_rollout_destroy(planner->rollout);
+    schedule_assumed_destroy(planner->assumed);
+    plan_destroy(planner->plan);
+    free(planner);
+}
+
+void plan_give_up(struct planner *planner)
+{
+    if (!planner)
+        return;
+    loop_slice_stop(&planner->slice);
+    planner->given_up = true;
+    if (!planner->waiting)
+        planner_destroy(planner);
+}
+
 static void finish(struct planner *planner)
 {
     struct plan *plan = planner->plan;
@@ -290,15 +312,10 @@ static void finish(struct planner *planner)
         plan->unplaced_total > PLAN_ROWS || plan->services_total > PLAN_ROWS)
         plan_warn(planner, "each list ends after %d: %u starts, %u stops, %u without a place",
                   PLAN_ROWS, plan->starts_total, plan->stops_total, plan->unplaced_total);
-    for (uint32_t i = 0; i < planner->job_count; i++) {
-        record_release(planner->jobs[i].before ? &planner->jobs[i].before->record : NULL);
-        record_release(&planner->jobs[i].after->record);
-    }
-    free(planner->jobs);
-    schedule_assumed_destroy(planner->assumed);
     plan_done *done = planner->done;
     void *argument = planner->argument;
-    free(planner);
+    planner->plan = NULL;
+    planner_destroy(planner);
     done(argument, plan);
 }
 
@@ -340,8 +357,8 @@ static bool work(void *argument)
     return false;
 }
 
-void plan_make(const struct plan_parts *parts, struct plan_change *changes, uint32_t count,
-               plan_done *done, void *argument)
+struct planner *plan_make(const struct plan_parts *parts, struct plan_change *changes,
+                          uint32_t count, plan_done *done, void *argument)
 {
     struct planner *planner = memory_alloc(sizeof *planner);
     struct plan *plan = memory_alloc(sizeof *plan);
@@ -363,4 +380,5 @@ void plan_make(const struct plan_parts *parts, struct plan_change *changes, uint
     plan->warnings = arena_alloc(arena, PLAN_WARNINGS * sizeof *plan->warnings);
     loop_slice_init(&planner->slice, parts->loop, "plan", work, planner);
     loop_slice_start(&planner->slice);
+    return planner;
 }

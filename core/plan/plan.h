@@ -72,9 +72,13 @@ struct plan {
     uint32_t warning_count;
 };
 typedef void plan_done(void *argument, struct plan *take_plan);
-/* `changes`: of different objects; their references are taken. `done` runs later, exactly once. */
-void plan_make(const struct plan_parts *parts, struct plan_change *take_changes, uint32_t count,
-               plan_done *done, void *argument);
+/* `changes`: of different objects; their references are taken. `done` runs later, once, unless it
+ * is given up before. */
+struct planner;
+struct planner *plan_make(const struct plan_parts *parts, struct plan_change *take_changes,
+                          uint32_t count, plan_done *done, void *argument);
+/* Nobody wants it any more. Not after `done`, nor after the parts have gone; NULL is fine. */
+void plan_give_up(struct planner *planner);
 void plan_destroy(struct plan *plan); /* NULL is fine */
 
 #endif

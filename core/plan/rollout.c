@@ -271,7 +271,11 @@ static void placed(void *argument, struct schedule_plan *places)
 {
     struct plan_rollout *rollout = argument;
     rollout->places = places;
-    loop_slice_start(&rollout->planner->slice);
+    rollout->planner->waiting = false;
+    if (rollout->planner->given_up)
+        planner_destroy(rollout->planner);
+    else
+        loop_slice_start(&rollout->planner->slice);
 }
 
 static bool ask(struct plan_rollout *rollout, uint32_t count)
@@ -292,8 +296,10 @@ static bool ask(struct plan_rollout *rollout, uint32_t count)
                                      .seed = hash_text(uid) ^ (uint64_t)after->revision,
                                      .assumed = planner->assumed};
     rollout->asked = count;
+    planner->waiting = true;
     if (scheduler_place(planner->parts.scheduler, &ask, placed, rollout, &error))
         return true;
+    planner->waiting = false;
     plan_warn(planner, "deployment %s: %s", after->name, error.message);
     return false;
 }

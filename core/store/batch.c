@@ -191,10 +191,7 @@ static void stay_unknown(struct state *state, struct batch *batch)
     error_set(&error, ERROR_UNKNOWN_OUTCOME,
               "the store does not answer; whether the change was made is not known");
     for (struct txn *txn = batch->first; txn; txn = txn->next)
-        if (txn->done) {
-            txn->done(txn->argument, &error);
-            txn->done = NULL;
-        }
+        txn_tell(txn, &error);
     error_set(&error, ERROR_UNAVAILABLE, "the store does not answer; the change was not made");
     drop(state, NULL, &error);
     loop_timer_start(&state->readback, NS_PER_SECOND);
@@ -377,8 +374,7 @@ static void empty_done(struct loop_task *task)
 {
     struct batch *holder = take_aside(task);
     struct txn *txn = holder->first;
-    if (txn->done)
-        txn->done(txn->argument, NULL);
+    txn_tell(txn, NULL);
     txn_destroy(txn);
     batch_destroy(holder);
 }
@@ -407,6 +403,11 @@ static void submit_aside(struct txn *txn, void (*run)(struct loop_task *task), c
     loop_post(txn->state->loop, &holder->job.completion);
 }
 
+void txn_refuse_aside(struct txn *txn, const struct error *error)
+{
+    submit_aside(txn, refused_done, "refused transaction", error);
+}
+
 void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error *error),
                 void *argument)
 {
@@ -414,6 +415,10 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     FAILPOINT(store_submitted);
     txn->done = done;
     txn->argument = argument;
+    if (txn->group) {
+        txn_group_take(txn->group, txn);
+        return;
+    }
     if (txn->dry_run) {
         txn_take_back(txn);
         submit_aside(txn, empty_done, "dry run", NULL);
@@ -427,7 +432,7 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     if (state->closing || !txn_within_limits(txn, &refusal)) {
         if (state->closing)
             error_set(&refusal, ERROR_UNAVAILABLE, "the daemon is ending");
-        submit_aside(txn, refused_done, "refused transaction", &refusal);
+        txn_refuse_aside(txn, &refusal);
         return;
     }
     if (!state->forming) {

@@ -55,6 +55,8 @@ struct txn {
     void (*done)(void *argument, const struct error *error);
     void *argument;
     struct txn *next;
+    struct txn_group *group; /* NULL: none */
+    struct txn *members;     /* those that are told with it, their changes being its own; owned */
 };
 
 struct batch {
@@ -129,5 +131,10 @@ void txn_commit(struct txn *txn);
 /* Two steps, so that no `done` sees in the head view what is dropped with it. */
 void txn_undo(struct txn *txn);
 void txn_refuse(struct txn *txn, const struct error *error);
+/* In a later turn, with nothing to be undone. */
+void txn_refuse_aside(struct txn *txn, const struct error *error);
+/* Those who asked for it hear of it, once. */
+void txn_tell(struct txn *txn, const struct error *error);
+void txn_group_take(struct txn_group *group, struct txn *txn);
 
 #endif

@@ -67,13 +67,15 @@ const struct record *state_next(struct state_cursor *cursor);            /* NULL
 size_t state_count(const struct state *state, enum record_kind_id kind); /* committed */
 
 /* Who caused a transaction; copied. */
+struct txn_group;
 struct origin {
     const char *by;         /* "key:admin", "controller/deployment", "node/node-1" */
     const char *request_id; /* NULL: not from a request */
     uint64_t cause_event;   /* seq of the event that led here; 0: none */
     /* Of a request that carries an Idempotency-Key: its marker rides along. NULL: none. */
     const char *idempotency_key, *idempotency_hash;
-    bool dry_run; /* checked and built, but undone when it is submitted */
+    bool dry_run;            /* checked and built, but undone when it is submitted */
+    struct txn_group *group; /* waits at its submit for all of the group; NULL: it is alone */
 };
 enum event_severity { EVENT_NORMAL = 1, EVENT_WARNING };
 
@@ -103,6 +105,14 @@ void txn_abort(struct txn *txn); /* NULL is fine */
  * a later turn). `done` may be NULL. Frees the transaction. */
 void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error *error),
                 void *argument);
+
+/* Several commands as one transaction: all happen or none. Those whose origin names the group are
+ * built one after another, each on what the ones before it would change; their `done`s run when the
+ * whole is decided. Begun and ended in one turn; dry runs go with dry runs only. */
+struct txn_group *txn_group_begin(struct state *state);
+void txn_group_submit(struct txn_group *take_group);
+/* One of them can't be made: the others are taken back, and told why. */
+void txn_group_abort(struct txn_group *take_group, const struct error *why);
 
 /* False while both batches are full, while the outcome of one is being read back, or after a failed
  * fsync: users are told 503, controllers wait for `state_notify_ready`. */

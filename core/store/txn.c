@@ -23,6 +23,7 @@ struct txn *txn_begin(struct state *state, struct origin origin)
     txn->request_id = memory_strdup(origin.request_id);
     txn->cause_event = origin.cause_event;
     txn->dry_run = origin.dry_run;
+    txn->group = origin.group;
     if (origin.idempotency_key && !origin.dry_run)
         mark_request(txn, &origin);
     return txn;
@@ -30,6 +31,11 @@ struct txn *txn_begin(struct state *state, struct origin origin)
 
 void txn_destroy(struct txn *txn)
 {
+    while (txn->members) {
+        struct txn *member = txn->members;
+        txn->members = member->next;
+        txn_destroy(member);
+    }
     for (size_t i = 0; i < txn->count; i++) {
         record_release(txn->changes[i].before);
         record_release(txn->changes[i].after);
@@ -180,10 +186,19 @@ void txn_undo(struct txn *txn)
     }
 }
 
+void txn_tell(struct txn *txn, const struct error *error)
+{
+    void (*done)(void *argument, const struct error *error) = txn->done;
+    txn->done = NULL;
+    if (done)
+        done(txn->argument, error);
+    for (struct txn *member = txn->members; member; member = member->next)
+        txn_tell(member, error);
+}
+
 void txn_refuse(struct txn *txn, const struct error *error)
 {
-    if (txn->done)
-        txn->done(txn->argument, error);
+    txn_tell(txn, error);
     txn_destroy(txn);
 }
 
@@ -238,8 +253,7 @@ void txn_commit(struct txn *txn)
     if (txn->new_head > txn->state->committed_seq)
         txn->state->committed_seq = txn->new_head;
     FAILPOINT(store_before_reply);
-    if (txn->done)
-        txn->done(txn->argument, NULL);
+    txn_tell(txn, NULL);
     for (size_t i = 0; i < txn->count; i++) { /* may have been borrowed in `done` */
         if (txn->changes[i].after)
             state_throw_away(txn->state, record_take_reference(txn->changes[i].after));

@@ -1,8 +1,11 @@
 """What changes would do, without making them; and making just that."""
+import json
+
 import pytest
 
 from harness.objects import containers, deploy, deployment, wait_complete
 from harness.ports import free_port
+from harness.rawhttp import connect
 
 
 def plan(api, *items, status=200):
@@ -128,3 +131,36 @@ def test_services_say_what_is_left_of_them(api, name):
                                                  "listen": f"127.0.0.1:{free_port()}"}).ok(200)
     assert any("which there is not" in warning for warning in lacking["warnings"])
     assert not any(item["name"] == name for item in api.get("/services").ok()["items"])
+
+
+def test_items_of_a_plan_are_judged_together_and_made_together(api, name):
+    deploy(api, name, replicas=1)
+    listen = f"127.0.0.1:{free_port()}"
+
+    def service(suffix, where):
+        return {"op": "put", "kind": "services", "name": f"{name}-{suffix}",
+                "object": {"deployment": name, "listen": where, "targetPort": 80}}
+    taken = plan(api, scale(name, 2), service("a", listen), service("b", listen), status=409)
+    assert "items[2]" in taken["error"]
+    planned = plan(api, scale(name, 2), service("a", listen))
+    api.post("/services", {"name": f"{name}-c", "deployment": name, "targetPort": 80,
+                          "listen": listen}).check(201)
+    refused = api.post(f"/plan/{planned['token']}/apply").error(409)
+    assert refused["code"] == "CONFLICT" and listen in refused["error"]
+    assert api.get(f"/deployments/{name}").ok()["replicas"] == 1
+    api.delete(f"/services/{name}-c").check(204)
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["asking", "gone"])
+def test_the_daemon_ends_cleanly_in_the_middle_of_a_plan(daemon, name, gone):
+    """Under a sanitizer: with nothing left behind."""
+    deploy(daemon.api, name, replicas=1)
+    body = json.dumps({"items": [scale(name, 20000)]})
+    with connect(daemon.port) as client:
+        client.sendall((f"POST /api/v1/plan HTTP/1.1\r\nHost: x\r\nX-API-Key: {daemon.key}\r\n"
+                        "Content-Type: application/json\r\n"
+                        f"Content-Length: {len(body)}\r\n\r\n{body}").encode())
+        if not gone:
+            daemon.stop()
+    if gone:
+        daemon.stop()

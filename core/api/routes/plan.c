@@ -15,6 +15,7 @@ void planning_destroy(struct planning *planning)
         record_release(planning->changes[i].after);
     }
     schema_faults_finish(&planning->faults);
+    plan_give_up(planning->planner);
     plan_destroy(planning->plan); /* the rest is in the request's arena */
 }
 
@@ -179,16 +180,30 @@ bool planning_read(struct request *request, const json_t *given)
     return false;
 }
 
-/* -- one item after another, on the loop -- */
+/* -- the items, on the loop: one transaction in one turn -- */
+
+/* It was accepted when it was planned: the world has moved, unless it is the store's trouble. */
+static bool is_conflict(enum error_code code)
+{
+    switch ((int)code) {
+    case ERROR_UNAVAILABLE:
+    case ERROR_UNKNOWN_OUTCOME:
+    case ERROR_RATE_LIMITED:
+    case ERROR_PAYLOAD_TOO_LARGE:
+        return false;
+    default:
+        return true;
+    }
+}
 
 static void fail_item(struct request *request)
 {
     const struct planning *planning = request->planning;
     struct error error = request->error;
-    if (planning->making && planning->made)
-        error_set(&request->error, error.code, "items[%u]: %s; the %u before it are made",
-                  planning->at, error.message, planning->made);
-    else if (planning->items && planning->count > 1)
+    if (planning->making && is_conflict(error.code))
+        error_set(&request->error, ERROR_CONFLICT, "items[%u]: %s; nothing was made, plan again",
+                  planning->at, error.message);
+    else if (planning->items && !planning->making && planning->count > 1)
         error_set(&request->error, error.code, "items[%u]: %s", planning->at, error.message);
     request_fail_from_loop(request);
 }
@@ -212,7 +227,7 @@ static bool lose(struct request *request, const struct plan_item *item)
 }
 
 static void planned(void *argument, struct plan *plan);
-static void run_items(struct request *request);
+static void made(struct request *request);
 
 static void plan_all(struct request *request)
 {
@@ -227,16 +242,18 @@ static void plan_all(struct request *request)
                                      .services = from->services};
     uint32_t count = planning->change_count;
     planning->change_count = 0; /* they go over */
-    plan_make(&parts, planning->changes, count, planned, request);
+    planning->planner = plan_make(&parts, planning->changes, count, planned, request);
 }
 
-static void made(struct request *request);
-
-static void next_item(struct request *request)
+static void item_answered(struct request *request)
 {
     struct planning *planning = request->planning;
-    if (++planning->at < planning->count)
-        run_items(request);
+    if (--planning->left)
+        return;
+    if (planning->faults.count)
+        request_to_api(request, answer_faults);
+    else if (planning->refused)
+        fail_item(request);
     else if (planning->making)
         request_to_api(request, made);
     else
@@ -253,36 +270,48 @@ static void set_conditions(const struct planning *planning, struct write_request
     write->if_match = before ? before->version : 0;
 }
 
+/* False: it is refused. */
+static bool run_item(struct request *request, struct plan_item *item)
+{
+    struct planning *planning = request->planning;
+    struct write_request *write = &item->action.write;
+    *write = planning->making
+                 ? planning->write
+                 : (struct write_request){.origin = {.by = request->by ? request->by : "anonymous",
+                                                     .request_id = request->id,
+                                                     .dry_run = true}};
+    write->origin.group = planning->group;
+    if (planning->at) /* it is marked once */
+        write->origin.idempotency_key = NULL;
+    set_conditions(planning, write);
+    request->params[0] = item->name;
+    if (!item->kind)
+        return item->action.ask(request, &item->action, &request->error);
+    item->kind->check(request, item->wanted, &planning->faults);
+    return !planning->faults.count &&
+           item->kind->write(request, WRITE_REPLACE, item->wanted, item->replicas_given, write,
+                             &request->error);
+}
+
 static void run_items(struct request *request)
 {
     struct planning *planning = request->planning;
-    struct plan_item *item = &planning->items[planning->at];
-    struct write_request *write = &item->action.write;
-    *write = (struct write_request){.origin = {.by = request->by ? request->by : "anonymous",
-                                               .request_id = request->id,
-                                               .dry_run = !planning->making}};
-    set_conditions(planning, write);
-    request->params[0] = item->name;
-    bool begun;
-    if (item->op == PLAN_LOSE) {
-        begun = lose(request, item);
-        if (begun) {
-            next_item(request);
-            return;
-        }
-    } else if (item->kind) {
-        item->kind->check(request, item->wanted, &planning->faults);
-        if (planning->faults.count) {
-            request_to_api(request, answer_faults);
-            return;
-        }
-        begun = item->kind->write(request, WRITE_REPLACE, item->wanted, item->replicas_given, write,
-                                  &request->error);
-    } else {
-        begun = item->action.ask(request, &item->action, &request->error);
+    planning->group = txn_group_begin(request->parts->state);
+    planning->left = 1;
+    for (planning->at = 0; planning->at < planning->count && !planning->refused; planning->at++) {
+        struct plan_item *item = &planning->items[planning->at];
+        planning->left += item->op != PLAN_LOSE;
+        if (item->op == PLAN_LOSE ? lose(request, item) : run_item(request, item))
+            continue;
+        planning->left -= item->op != PLAN_LOSE;
+        planning->refused = true;
+        break;
     }
-    if (!begun)
-        fail_item(request);
+    if (planning->refused)
+        txn_group_abort(planning->group, &request->error);
+    else
+        txn_group_submit(planning->group);
+    item_answered(request);
 }
 
 /* What is there, while `after` would be. */
@@ -298,23 +327,20 @@ void planning_take(void *argument, const struct error *error, const struct write
     struct planning *planning = request->planning;
     if (!planning) {
         planning = request->planning = arena_alloc(&request->arena, sizeof *planning);
-        planning->count = 1;
+        planning->count = planning->left = 1;
     }
-    if (error) {
+    if (error && !planning->refused) {
+        planning->refused = true;
         request->error = *error;
-        fail_item(request);
-        return;
-    }
-    if (planning->making) {
-        planning->made++;
+    } else if (!error && planning->making) {
         request->seq = state_settled_seq(request->parts->state);
-    } else {
+    } else if (!error) {
         const struct record *record = result->record;
         planning->changes[planning->change_count++] =
             (struct plan_change){.before = present(request, record),
                                  .after = result->gone ? NULL : record_take_reference(record)};
     }
-    next_item(request);
+    item_answered(request);
 }
 
 void planning_begin(struct request *request)
@@ -326,7 +352,6 @@ void planning_make(struct request *request)
 {
     struct planning *planning = request->planning;
     planning->making = true;
-    planning->at = 0;
     run_items(request);
 }
 
@@ -335,7 +360,7 @@ void planning_make(struct request *request)
 static void made(struct request *request)
 {
     text_append_format(&request->out, "{\"applied\":true,\"items\":%u,\"seq\":%llu}",
-                       request->planning->made, (unsigned long long)request->seq);
+                       request->planning->count, (unsigned long long)request->seq);
     request_reply(request, 200);
 }
 
@@ -409,6 +434,7 @@ static void planned(void *argument, struct plan *plan)
 {
     struct request *request = argument;
     struct planning *planning = request->planning;
+    planning->planner = NULL;
     planning->plan = plan;
     request->seq = plan->seq;
     request_to_api(request, planning->token ? plan_compare_and_make : write_plan);
@@ -424,7 +450,7 @@ static const char applied_schema[] =
     "{\"type\":\"object\",\"properties\":{\"applied\":{\"type\":\"boolean\"},\"items\":{\"type\":"
     "\"integer\"},\"seq\":{\"type\":\"integer\"}}}";
 static const struct route routes[] = {
-    ROUTE("POST", "/plan", plan, ROLE_OPERATOR, .body = BODY_REQUIRED, .takes = &asked_plan_type,
+    ROUTE("POST", "/plan", plan, ROLE_VIEWER, .body = BODY_REQUIRED, .takes = &asked_plan_type,
           .answers_schema = plan_schema, .no_dry_run = true,
           .summary = "What changes would do; nothing is changed"),
     ROUTE("POST", "/plan/{token}/apply", plan_apply, ROLE_OPERATOR, .body = BODY_OPTIONAL,

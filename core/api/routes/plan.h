@@ -19,19 +19,24 @@ struct plan_item {
 struct planning {
     struct plan_item *items; /* NULL: one request's dry run */
     uint32_t count, at;
+    uint32_t left;           /* items, and one for the loop over them, that are not answered yet */
+    struct txn_group *group; /* of the items, while they are gone through */
+    struct write_request write;                 /* of the request that applies it */
+    bool refused;                               /* an item was; request->error says why */
     struct plan_change changes[PLAN_ITEMS + 1]; /* counted */
     uint32_t change_count;
+    struct planner *planner; /* at work */
     struct plan *plan;
     const struct plan_token *token; /* is being applied; a copy in the request's arena */
     bool making;                    /* what was planned is being made */
-    uint32_t made;
     struct schema_faults faults;
 };
 /* [api] Reads what is asked for; false: answered. */
 bool planning_read(struct request *request, const json_t *body);
 /* [loop] Goes through the items, then plans. */
 void planning_begin(struct request *request);
-/* [loop] The same items for good, each on condition that its version is the one planned on. */
+/* [loop] The same items for good, in one transaction, each on condition that its version is the one
+ * planned on. */
 void planning_make(struct request *request);
 /* The parts of the answer, without token and time: changes, revisions, start, stop, unplaced,
  * services. [api] */

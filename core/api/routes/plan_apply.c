@@ -42,6 +42,8 @@ void plan_compare_and_make(struct request *request)
         fail(request, ERROR_CONFLICT, "the plan is being applied already");
         return;
     }
+    if (!request_write(request, &planning->write))
+        return;
     plan_tokens_forget(tokens, planning->token->text);
     request_to_loop(request, planning_make);
 }

@@ -1,4 +1,5 @@
 #include "unit/api_routes/rig.h"
+#include "unit/api_routes/rig_api.h"
 #include "agent/agent.h"
 #include "api/routes/impl.h"
 #include "api/stream.h"
@@ -15,6 +16,7 @@ extern const struct orch_manifest memory_manifest, spread_manifest;
 
 struct rig rig;
 static struct op_table *ops;
+static struct api *server_api;
 static struct plugin_environment environment;
 static struct plugin_host store_host, scheduler_host;
 static struct config *config;
@@ -177,6 +179,8 @@ void show_written(void *argument, const struct error *error, const struct write_
 {
     struct request *request = argument;
     char scratch[SHOWN_KEY_BYTES];
+    if (rig_api_takes(request, error, result))
+        return;
     if (error) {
         request->error = *error;
         request_fail_from_loop(request);
@@ -296,6 +300,7 @@ struct answer rig_call(const struct call *call)
     exchange.query =
         call->path[length] ? arena_strdup(&request->arena, call->path + length + 1) : NULL;
     request->parts = &rig.parts;
+    request->api = server_api;
     request->by = "key:test";
     request->if_match = call->if_match;
     request->if_none_match = call->if_none_match;
@@ -316,6 +321,7 @@ struct answer rig_call(const struct call *call)
     answer.location = memory_strdup(request->location);
     if (request->drop)
         request->drop(request);
+    rig_api_forget(request);
     json_decref(request->body);
     text_finish(&request->out);
     arena_finish(&request->arena);
@@ -394,6 +400,7 @@ void rig_setup(void)
     cr_assert_eq(config_fault_count(config), 0);
     rig.loop = loop_create_virtual(1, INT64_C(1767225600000));
     ops = op_table_create(rig.loop);
+    server_api = rig_api_create(rig.loop);
     environment = (struct plugin_environment){.loop = rig.loop, .ops = ops};
     plugin_host_init(&store_host, &environment, "store-memory");
     plugin_host_init(&scheduler_host, &environment, "scheduler-spread");
@@ -462,6 +469,7 @@ void rig_teardown(void)
     plugin_host_finish(&store_host);
     plugin_host_finish(&scheduler_host);
     op_table_destroy(ops);
+    rig_api_destroy(server_api);
     rig_run_ms(1000);
     loop_destroy(rig.loop);
     plugin_registry_destroy(registry);
