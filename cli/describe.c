@@ -272,14 +272,20 @@ static void show_endpoints(struct cli *cli, const char *service)
 static void describe_service(struct cli *cli, const json_t *object)
 {
     static const char *const names[] = {
-        "name",           "deployment",   "listen",         "targetPort",  "protocol",  "balancer",
-        "balancerConfig", "drainTimeout", "connectTimeout", "idleTimeout", "createdAt", NULL};
+        "name",           "deployment",  "listen",         "targetPort",
+        "protocol",       "balancer",    "balancerConfig", "drainTimeout",
+        "connectTimeout", "idleTimeout", "slowStart",      "maxConnections",
+        "createdAt",      NULL};
     size_t i;
-    json_t *listener;
+    json_t *listener, *ejection;
     show_members(cli, object, names);
     json_array_foreach(member(object, "status.listeners"), i, listener) line(
         "listener", arena_format(&cli->arena, "%s on node %s %s", member_text(listener, "state"),
                                  member_text(listener, "node"), member_text(listener, "message")));
+    json_array_foreach(member(object, "status.ejections"), i, ejection)
+        line("left out",
+             arena_format(&cli->arena, "%s by node %s: %s", member_text(ejection, "container"),
+                          member_text(ejection, "node"), member_text(ejection, "message")));
     show_endpoints(cli, member_text(object, "name"));
 }
 

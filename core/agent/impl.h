@@ -113,6 +113,12 @@ struct table_entry {
     bool listener_known, listener_dirty, listening; /* what the proxy said of its listener */
     char name[64], listener_message[160];
 };
+struct ejected_note { /* an endpoint that the proxy leaves out, or has just taken back */
+    struct ejected_note *next;
+    bool out, dirty;
+    uint64_t time_ns;
+    char service[64], container[80], message[160];
+};
 struct drained_note {
     struct drained_note *next;
     struct reported_drain drain; /* strings owned */
@@ -185,6 +191,7 @@ struct agent {
     bool report_dirty;
     struct drained_note *drained;
     struct figure *figures;
+    struct ejected_note *ejected;
     struct end_note *end_notes;
     struct gone_note *gone;
 };
@@ -240,6 +247,13 @@ void keep_load(struct agent *agent);
 uint64_t keep_save(struct agent *agent); /* the number that save_done must reach */
 void keep_finish(struct agent *agent);
 
+/* ejected.c: what the proxy leaves out */
+void ejected_take(void *agent, const char *service, const char *endpoint, bool out, const char *why,
+                  uint64_t time_ns);
+void ejected_proxy_changed(struct agent *agent); /* another one tells what it leaves out */
+void ejected_fill(struct agent *agent, struct report *report, struct arena *arena);
+void ejected_told(struct agent *agent);
+void ejected_finish(struct agent *agent);
 /* tables.c */
 void table_take(struct agent *agent, const struct endpoint_table *table);
 void table_drop(struct unit *unit); /* sets the barrier: nothing is made before it is passed */

@@ -347,6 +347,7 @@ static void forget_told(struct agent *agent)
         entry->listener_dirty = false;
     }
     forget_notes(agent);
+    ejected_told(agent);
     forget_gone(agent, agent->save_done);
 }
 
@@ -404,6 +405,7 @@ void report_due(void *argument)
     fill_images(agent, &report, &arena);
     fill_notes(agent, &report, &arena);
     fill_listeners(agent, &report, &arena);
+    ejected_fill(agent, &report, &arena);
     if (!send(agent, &report))
         return; /* the link is full or cut: told again with the next heartbeat, or connection */
     agent->report_dirty = false;
@@ -432,6 +434,7 @@ void report_finish(struct agent *agent)
 {
     struct figure *figure, *next;
     forget_notes(agent);
+    ejected_finish(agent);
     HASH_ITER(hh, agent->figures, figure, next)
     {
         HASH_DEL(agent->figures, figure);

@@ -158,6 +158,16 @@ static uint8_t local_state(struct agent *agent, const struct published_endpoint 
     return ready ? said : FEED_DRAINING;
 }
 
+static struct feed_ejection ejection_fed(const struct ejection *ejection)
+{
+    return (struct feed_ejection){.failures = (uint32_t)ejection->failures,
+                                  .failure_percent = (uint32_t)ejection->failure_rate.value,
+                                  .share_percent = (uint32_t)ejection->max_share.value,
+                                  .interval_ns = ejection->interval_ns,
+                                  .time_ns = ejection->time_ns,
+                                  .max_time_ns = ejection->max_time_ns};
+}
+
 static void feed_service(struct agent *agent, struct table_entry *entry)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
@@ -184,22 +194,26 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
                                    .state = state,
                                    .local = strcmp(from->node, agent->config.node_name) == 0};
     }
-    struct feed_service fed = {.name = service->name,
-                               .listen = service->listen,
-                               .balancer = service->balancer,
-                               .balancer_config = service->balancer_config,
-                               .protocol = service->protocol, /* the same words' numbers */
-                               .hosts = service->hosts.items,
-                               .host_count = service->hosts.count,
-                               .path_prefix = service->path_prefix,
-                               .sticky_cookie = service->sticky_cookie,
-                               .certificate = service->certificate,
-                               .policy_seed = (uint64_t)service->policy_seed,
-                               .drain_timeout_ns = service->drain_timeout_ns,
-                               .connect_timeout_ns = service->connect_timeout_ns,
-                               .idle_timeout_ns = service->idle_timeout_ns,
-                               .endpoints = endpoints,
-                               .endpoint_count = count};
+    struct feed_service fed = {
+        .name = service->name,
+        .listen = service->listen,
+        .balancer = service->balancer,
+        .balancer_config = service->balancer_config,
+        .protocol = service->protocol, /* the same words' numbers */
+        .hosts = service->hosts.items,
+        .host_count = service->hosts.count,
+        .path_prefix = service->path_prefix,
+        .sticky_cookie = service->sticky_cookie,
+        .certificate = service->certificate,
+        .policy_seed = (uint64_t)service->policy_seed,
+        .drain_timeout_ns = service->drain_timeout_ns,
+        .connect_timeout_ns = service->connect_timeout_ns,
+        .idle_timeout_ns = service->idle_timeout_ns,
+        .slow_start_ns = service->slow_start_ns,
+        .max_connections = service->max_connections > 0 ? (uint32_t)service->max_connections : 0,
+        .ejection = ejection_fed(&service->ejection),
+        .endpoints = endpoints,
+        .endpoint_count = count};
     proxy_feed_service_put(agent->config.feed, &fed);
     entry->dirty = false;
 }
@@ -377,6 +391,7 @@ static void feed_counters(void *argument, const char *service, const char *endpo
 static void feed_connected(void *argument, bool connected)
 {
     struct agent *agent = argument;
+    ejected_proxy_changed(agent);
     agent->proxy_gone = !connected;
     report_arrange(agent);
     agent_look_all(agent);
@@ -388,6 +403,7 @@ void table_init(struct agent *agent)
                                              .drained = feed_drained,
                                              .listener = feed_listener,
                                              .counters = feed_counters,
+                                             .ejected = ejected_take,
                                              .connected = feed_connected,
                                              .argument = agent};
     agent->feed_version = 1;

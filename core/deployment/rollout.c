@@ -108,7 +108,11 @@ static bool requests_fail(struct deployment_manager *manager, const struct track
     int64_t all = new.served + new.failed, old_all = old.served + old.failed;
     int64_t rate = all ? new.failed * 1000 / all : 0;
     int64_t old_rate = old_all > 0 ? old.failed * 1000 / old_all : 0;
-    if (all < JUDGED_FROM || rate <= old_rate + deployment->rollout.max_error_rate.value * 10)
+    /* One that is left out gets too little for a share to be judged by. */
+    bool ejected = service_manager_is_ejected(manager->config.services, deployment->name,
+                                              deployment->revision);
+    if ((all < JUDGED_FROM && !ejected) ||
+        rate <= old_rate + deployment->rollout.max_error_rate.value * 10)
         return false;
     out->reason = "ErrorRate";
     snprintf(out->message, sizeof out->message,

@@ -27,6 +27,10 @@ static const char *const protocol_words[] = {"tcp", "http", NULL};
     {                                                                                              \
         .name = name_, .kind = FIELD_DURATION, .offset = AT(member_)                               \
     }
+#define AMOUNT(name_, member_)                                                                     \
+    {                                                                                              \
+        .name = name_, .kind = FIELD_AMOUNT, .offset = AT(member_)                                 \
+    }
 #define WORD(name_, member_, words_)                                                               \
     {                                                                                              \
         .name = name_, .kind = FIELD_ENUM, .offset = AT(member_), .words = words_                  \
@@ -104,6 +108,16 @@ static const struct field published_endpoint_fields[] = {
 static TYPE(published_endpoint_type, "PublishedEndpoint", struct published_endpoint,
             published_endpoint_fields);
 
+#define AT(member) offsetof(struct ejection, member)
+static const struct field published_ejection_fields[] = {
+    NUMBER("failures", failures),  AMOUNT("failureRate", failure_rate),
+    AMOUNT("maxShare", max_share), SPAN("interval", interval_ns),
+    SPAN("time", time_ns),         SPAN("maxTime", max_time_ns),
+};
+#undef AT
+static TYPE(published_ejection_type, "PublishedEjection", struct ejection,
+            published_ejection_fields);
+
 #define AT(member) offsetof(struct published_service, member)
 static const struct field published_service_fields[] = {
     STRING("name", name),
@@ -119,6 +133,12 @@ static const struct field published_service_fields[] = {
     SPAN("drainTimeout", drain_timeout_ns),
     SPAN("connectTimeout", connect_timeout_ns),
     SPAN("idleTimeout", idle_timeout_ns),
+    SPAN("slowStart", slow_start_ns),
+    NULLABLE("maxConnections", max_connections),
+    {.name = "ejection",
+     .kind = FIELD_OBJECT,
+     .offset = AT(ejection),
+     .object = &published_ejection_type},
     OBJECTS("endpoints", endpoints, &published_endpoint_type),
 };
 #undef AT
@@ -186,6 +206,15 @@ static const struct field reported_endpoint_fields[] = {
 static TYPE(reported_endpoint_type, "ReportedEndpoint", struct reported_endpoint,
             reported_endpoint_fields);
 
+#define AT(member) offsetof(struct reported_ejection, member)
+static const struct field reported_ejection_fields[] = {
+    STRING("service", service), STRING("container", container), FLAG("out", out),
+    STRING("message", message), SPAN("time", time_ns),
+};
+#undef AT
+static TYPE(reported_ejection_type, "ReportedEjection", struct reported_ejection,
+            reported_ejection_fields);
+
 #define AT(member) offsetof(struct reported_drain, member)
 static const struct field reported_drain_fields[] = {
     STRING("service", service),
@@ -212,6 +241,7 @@ static const struct field report_fields[] = {
     NUMBER("tableVersion", table_version),
     OBJECTS("listeners", listeners, &reported_listener_type),
     OBJECTS("endpoints", endpoints, &reported_endpoint_type),
+    OBJECTS("ejections", ejections, &reported_ejection_type),
     OBJECTS("drained", drained, &reported_drain_type),
 };
 #undef AT

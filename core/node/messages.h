@@ -62,6 +62,9 @@ struct published_service {
     const char *certificate;                 /* by name; NULL: without TLS */
     int64_t policy_seed;
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    uint64_t slow_start_ns;
+    int64_t max_connections; /* NUMBER_NULL: no limit */
+    struct ejection ejection;
     struct list endpoints; /* struct published_endpoint: all of this service */
 };
 struct endpoint_table {
@@ -97,6 +100,13 @@ struct reported_endpoint { /* counters, since the proxy knows the endpoint */
     const char *service, *container;
     int64_t in_flight, served, failed;
 };
+/* What a proxy leaves out of a service by what it sees on it. */
+struct reported_ejection {
+    const char *service, *container;
+    bool out; /* false: it is back */
+    const char *message;
+    uint64_t time_ns; /* for how long */
+};
 /* Owed by every proxy for every endpoint published as DRAINING, also for one that it does not know:
  * its connections have ended, or drainTimeout has passed. */
 struct reported_drain {
@@ -120,6 +130,7 @@ struct report {
     int64_t table_version;      /* the last one that every worker of the proxy acknowledged */
     struct list listeners;      /* struct reported_listener: changed ones (all, when full) */
     struct list endpoints;      /* struct reported_endpoint */
+    struct list ejections;      /* struct reported_ejection: changed ones (all, when full) */
     struct list drained;        /* struct reported_drain */
 };
 /* What a link carries: one of the three. Read by schema_read_stored, so unknown members are

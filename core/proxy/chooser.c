@@ -17,11 +17,12 @@ static void broke_rule(struct worker *worker, struct policy *policy, const char 
     worker_nudge(worker);
 }
 
-struct chooser *chooser_create(struct worker *worker, struct policy *policy)
+struct chooser *chooser_create(struct worker *worker, struct policy *policy, struct tally *tally)
 {
     struct chooser *chooser = memory_alloc(sizeof *chooser);
     uint64_t seed = loop_random(worker->loop);
     chooser->policy = policy;
+    chooser->tally = tally_hold(tally);
     chooser->turn = seed;
     atomic_fetch_add(&policy->choosers, 1);
     if (!policy->table)
@@ -57,6 +58,7 @@ static void free_when_done(struct worker *worker, struct chooser *chooser)
         pulse_leave(&worker->pulse);
     }
     atomic_fetch_sub(&chooser->policy->choosers, 1);
+    tally_release(chooser->tally);
     free(chooser);
     worker_nudge(worker);
 }
@@ -170,6 +172,21 @@ static int32_t find_preferred(const struct chooser *chooser, const struct view *
     return ORCH_PICK_NONE;
 }
 
+/* A limit is kept by all workers together, exactly; without one nothing is counted. */
+static bool enter(struct tally *tally, uint32_t limit)
+{
+    if (!limit || atomic_fetch_add_explicit(&tally->in_flight, 1, memory_order_relaxed) < limit)
+        return true;
+    atomic_fetch_sub_explicit(&tally->in_flight, 1, memory_order_relaxed);
+    return false;
+}
+
+static void leave(struct tally *tally, bool counted)
+{
+    if (counted)
+        atomic_fetch_sub_explicit(&tally->in_flight, 1, memory_order_relaxed);
+}
+
 struct endpoint *chooser_pick(struct worker *worker, struct worker_service *service,
                               const struct pick_keys *keys, struct endpoint *const *tried,
                               uint32_t tried_count, struct picked *picked)
@@ -181,6 +198,10 @@ struct endpoint *chooser_pick(struct worker *worker, struct worker_service *serv
     *picked = (struct picked){0};
     if (!view || view->endpoints.items.count == 0)
         return NULL;
+    if (!enter(chooser->tally, view->max_connections)) {
+        picked->full = true;
+        return NULL;
+    }
     wants = &chooser->policy->wants;
     for (uint32_t i = 0; i < wants->key_count; i++)
         hashes[i] = key_hash(chooser->policy, &wants->keys[i], keys);
@@ -192,13 +213,16 @@ struct endpoint *chooser_pick(struct worker *worker, struct worker_service *serv
     int32_t index = find_preferred(chooser, view, &pick, keys->preferred);
     if (index < 0)
         index = ask(worker, chooser, view, &pick, &by_plugin);
-    if (index < 0)
+    if (index < 0) {
+        leave(chooser->tally, view->max_connections);
         return NULL;
+    }
     *picked = (struct picked){.chooser = chooser,
                               .generation = view->endpoints.generation,
                               .scratch = pick.scratch,
                               .index = (uint32_t)index,
-                              .by_plugin = by_plugin};
+                              .by_plugin = by_plugin,
+                              .counted = view->max_connections};
     chooser->outstanding++;
     struct endpoint *endpoint = endpoint_hold(view->picked[index]);
     __atomic_fetch_add(&endpoint->cell.in_flight, 1, __ATOMIC_RELAXED);
@@ -236,6 +260,7 @@ void chooser_report(struct worker *worker, struct picked *picked, struct endpoin
         pulse_leave(&worker->pulse);
     }
     chooser->outstanding--;
+    leave(chooser->tally, picked->counted);
     uint32_t before = __atomic_fetch_sub(&endpoint->cell.in_flight, 1, __ATOMIC_RELEASE);
     if (before == 1 && atomic_load(&endpoint->watched))
         worker_nudge(worker);

@@ -164,6 +164,7 @@ static void connect_failed(struct connection *connection, uint32_t outcome)
 {
     loop_timer_stop(&connection->timer);
     close_peer(&connection->server, false);
+    outlier_note(connection->worker, connection->endpoint, SIGHT_NO_CONNECT);
     note_tried(connection);
     leave_endpoint(connection, outcome);
 }
@@ -172,6 +173,7 @@ static void connected(struct connection *connection)
 {
     uint64_t now_ns = loop_now_ns(connection->worker->loop);
     connection->state = CONNECTION_RELAYING;
+    outlier_note(connection->worker, connection->endpoint, SIGHT_CONNECTED);
     connection->active_ns = now_ns;
     connection->latency_ns = now_ns > connection->begun_ns ? now_ns - connection->begun_ns : 1;
     if (!loop_timer_armed(&connection->timer) && connection->service->idle_timeout_ns)
@@ -353,6 +355,7 @@ void connection_adopt(struct worker *worker, struct worker_service *service,
     connection->endpoint = adopted->endpoint;
     connection->picked = adopted->picked;
     DL_APPEND(adopted->endpoint->lanes[worker->index].connections, connection);
+    connection->answered = true;
     connected(connection);
     connection->latency_ns = adopted->latency_ns;
 }

@@ -49,6 +49,7 @@ struct connection {
     union socket_address source;
     struct loop_timer timer;
     uint64_t active_ns, begun_ns, latency_ns;
+    bool answered;                       /* a byte of the endpoint's has come */
     struct endpoint *tried[TRIED_LIMIT]; /* held */
     uint32_t tried_count;
 };

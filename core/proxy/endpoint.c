@@ -38,6 +38,20 @@ struct endpoint *endpoint_create(const char *id, const char *address, uint16_t p
     return endpoint;
 }
 
+struct tally *tally_hold(struct tally *tally)
+{
+    if (!tally)
+        tally = memory_alloc(sizeof *tally);
+    atomic_fetch_add_explicit(&tally->references, 1, memory_order_relaxed);
+    return tally;
+}
+
+void tally_release(struct tally *tally)
+{
+    if (atomic_fetch_sub_explicit(&tally->references, 1, memory_order_acq_rel) == 1)
+        free(tally);
+}
+
 struct endpoint *endpoint_hold(struct endpoint *endpoint)
 {
     atomic_fetch_add_explicit(&endpoint->references, 1, memory_order_relaxed);

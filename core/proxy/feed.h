@@ -17,13 +17,19 @@
 struct proxy_feed;
 enum feed_endpoint_state { FEED_ACTIVE = 1, FEED_DRAINING };
 /* FEED_HTTP: balanced by request (http/); without a ready endpoint it is answered with 503. */
-enum feed_protocol { FEED_TCP = 1, FEED_HTTP };
+enum feed_protocol { FEED_TCP = 1, FEED_HTTP, FEED_UDP };
 struct feed_endpoint {
     const char *id, *address; /* numeric */
     uint16_t port;
     uint32_t weight;
     uint8_t state; /* enum feed_endpoint_state */
     bool local;
+};
+/* When an endpoint is left out by what is seen on it (outlier.c). */
+struct feed_ejection {
+    uint32_t failures, failure_percent; /* in a row; of an interval's. 0: not looked at */
+    uint32_t share_percent;             /* of the endpoints, at least one; 0: none */
+    uint64_t interval_ns, time_ns, max_time_ns;
 };
 struct feed_service {
     const char *name, *listen, *balancer, *balancer_config;
@@ -35,6 +41,9 @@ struct feed_service {
     const char *sticky_cookie; /* FEED_HTTP: tells a client's endpoint; NULL: none does */
     const char *certificate;   /* by name; NULL: clients come without TLS */
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    uint64_t slow_start_ns;   /* a new endpoint's weight grows over it */
+    uint32_t max_connections; /* 0: no limit of its own */
+    struct feed_ejection ejection;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;
 };
@@ -63,6 +72,10 @@ struct feed_callbacks {
     void (*listener)(void *argument, const char *service, bool listening, const char *message);
     void (*counters)(void *argument, const char *service, const char *endpoint, uint64_t in_flight,
                      uint64_t served, uint64_t failed);
+    /* `out`: that endpoint is left out for `time_ns` since `why`; else it is back. A proxy that is
+     * connected anew tells those that are out. */
+    void (*ejected)(void *argument, const char *service, const char *endpoint, bool out,
+                    const char *why, uint64_t time_ns);
     /* false: no proxy runs now; one is being started, unless another daemon has taken ours. */
     void (*connected)(void *argument, bool connected);
     void *argument;

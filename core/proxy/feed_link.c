@@ -50,6 +50,16 @@ static void send_listener(struct proxy_feed *feed, struct feed_listener *listene
     FAILPOINT(feed_after_listener);
 }
 
+static void put_ejection(struct wire_writer *packet, const struct feed_ejection *ejection)
+{
+    wire_put_u32(packet, ejection->failures);
+    wire_put_u32(packet, ejection->failure_percent);
+    wire_put_u32(packet, ejection->share_percent);
+    wire_put_u64(packet, ejection->interval_ns);
+    wire_put_u64(packet, ejection->time_ns);
+    wire_put_u64(packet, ejection->max_time_ns);
+}
+
 static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
                      const char *balancer_config)
 {
@@ -70,6 +80,9 @@ static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
     wire_put_u64(packet, service->drain_timeout_ns);
     wire_put_u64(packet, service->connect_timeout_ns);
     wire_put_u64(packet, service->idle_timeout_ns);
+    wire_put_u64(packet, service->slow_start_ns);
+    wire_put_u32(packet, service->max_connections);
+    put_ejection(packet, &service->ejection);
     wire_put_u32(packet, service->endpoint_count);
 }
 
@@ -279,6 +292,16 @@ static void take_counters(struct proxy_feed *feed, struct wire_reader *reader)
     }
 }
 
+static void take_ejected(struct proxy_feed *feed, struct wire_reader *reader)
+{
+    const char *service = wire_get_text(reader), *endpoint = wire_get_text(reader);
+    bool out = wire_get_u32(reader);
+    const char *why = wire_get_text(reader);
+    uint64_t time_ns = wire_get_u64(reader);
+    if (!reader->failed && feed->callbacks.ejected)
+        feed->callbacks.ejected(feed->callbacks.argument, service, endpoint, out, why, time_ns);
+}
+
 static void take_listener(struct proxy_feed *feed, struct wire_reader *reader, int *fds,
                           size_t count)
 {
@@ -327,6 +350,9 @@ static void message(void *argument, uint32_t type, struct wire_reader *reader, i
         break;
     case WIRE_COUNTERS:
         take_counters(feed, reader);
+        break;
+    case WIRE_EJECTED:
+        take_ejected(feed, reader);
         break;
     case WIRE_BYE:
         take_bye(feed, reader);

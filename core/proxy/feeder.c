@@ -59,6 +59,21 @@ void feeder_drained(struct proxy *proxy, const char *service, const char *endpoi
     channel_send(proxy->feeder, &packet, NULL, 0);
 }
 
+void feeder_ejected(struct proxy *proxy, const char *service, const char *endpoint, bool out,
+                    const char *why, uint64_t time_ns)
+{
+    struct wire_writer packet;
+    if (!proxy->feeder)
+        return;
+    wire_begin(&packet, WIRE_EJECTED);
+    wire_put_text(&packet, service);
+    wire_put_text(&packet, endpoint);
+    wire_put_u32(&packet, out);
+    wire_put_text(&packet, why);
+    wire_put_u64(&packet, time_ns);
+    channel_send(proxy->feeder, &packet, NULL, 0);
+}
+
 /* -- counters -- */
 
 static bool take_changes(struct endpoint *endpoint, struct wire_writer *packet, const char *service)
@@ -232,6 +247,7 @@ static void take_table(struct proxy *proxy, uint32_t type, struct wire_reader *r
     case WIRE_ACKNOWLEDGED:
     case WIRE_DRAINED:
     case WIRE_COUNTERS:
+    case WIRE_EJECTED:
         break; /* handled before, or not for us */
     }
 }
@@ -279,6 +295,7 @@ static void attach(struct proxy *proxy, int fd)
     proxy->greeted = false;
     publish_new_feed(proxy);
     drain_forget_told(proxy);
+    outlier_forget_told(proxy);
     forget_told(proxy);
     send_hello(proxy);
     send_listeners(proxy);

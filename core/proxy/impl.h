@@ -12,6 +12,7 @@
 #include "plugin/registry.h"
 #include "proxy/channel.h"
 #include "proxy/feed.h"
+#include "proxy/outlier.h"
 #include "proxy/proxy.h"
 
 #include <orchestrator/balancer.h>
@@ -67,11 +68,13 @@ struct endpoint_lane {
     struct http_client *exchanges; /* requests that it has */
     struct http_upstream *idle;    /* connections without one, the newest first */
     uint32_t idle_count;
-    bool closed; /* it gets no more requests */
+    bool closed;                /* it gets no more requests */
+    _Atomic uint64_t good, bad; /* answers; failures. Read by the main thread too */
 } __attribute__((aligned(64)));
 struct endpoint {
     struct orch_endpoint_cell cell;
     _Atomic uint64_t served, failed, cut;
+    struct outlier outlier;
     atomic_uint references;
     _Atomic uint8_t order; /* enum endpoint_order: what workers are to do with its connections */
     atomic_bool watched;   /* the main thread waits for its last connection */
@@ -88,6 +91,8 @@ struct endpoint {
     uint32_t weight;
     uint8_t state, wanted_state; /* enum feed_endpoint_state; wanted: as put, until merged */
     bool local, told_drained;
+    bool slow; /* its weight grows, since: */
+    uint64_t slow_since_ns;
     uint64_t draining_sequence, deadline_ns, quiet_ns; /* sequence UINT64_MAX: not published yet */
     struct service *service;                           /* while it drains */
     struct endpoint *draining_next, *draining_prev;
@@ -99,6 +104,13 @@ struct endpoint *endpoint_create(const char *id, const char *address, uint16_t p
                                  uint32_t workers);
 struct endpoint *endpoint_hold(struct endpoint *endpoint); /* [any] */
 void endpoint_release(struct endpoint *endpoint);          /* [any] */
+
+/* -- limits: what all workers have of one service together -- */
+struct tally {
+    atomic_uint references, in_flight;
+};
+struct tally *tally_hold(struct tally *tally); /* [any]; NULL: makes one */
+void tally_release(struct tally *tally);       /* [any] */
 
 /* -- policies: a balancer's object for one service -- */
 struct policy {
@@ -130,11 +142,13 @@ struct view {
     struct orch_endpoints endpoints; /* what may be picked */
     struct orch_endpoint *items;
     struct endpoint **picked;   /* by the items' index */
-    struct endpoint **draining; /* these count for orders only */
+    struct endpoint **draining; /* and those left out: these count for orders only */
     uint32_t draining_count;
     struct route route;
     uint64_t connect_timeout_ns, idle_timeout_ns;
     struct certificate *certificate; /* held; NULL with `tls`: handshakes fail */
+    struct tally *tally;             /* held */
+    uint32_t max_connections;        /* 0: no limit */
     uint8_t protocol;                /* enum feed_protocol */
     bool tls;
 };
@@ -166,14 +180,18 @@ struct service {
     char *certificate; /* by name; "": without TLS */
     uint8_t protocol;
     struct route route;
-    uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns, slow_start_ns;
+    uint32_t max_connections;
+    struct feed_ejection ejection;
+    uint64_t rate_due_ns;        /* the end of the interval that failures are counted in */
     struct endpoint **endpoints; /* ordered by id */
     uint32_t endpoint_count;
     struct policy *policy;
     struct view *view;
-    bool changed; /* since the view */
-    bool stale;   /* not put since FULL */
-    bool removed; /* its connections are drained, then it goes */
+    struct tally *tally; /* held */
+    bool changed;        /* since the view */
+    bool stale;          /* not put since FULL */
+    bool removed;        /* its connections are drained, then it goes */
 };
 /* A SERVICE packet and its ENDPOINTS, until complete. */
 struct staged {
@@ -209,7 +227,9 @@ struct proxy {
     struct snapshot *oldest, *newest;
     uint64_t version, acknowledged;
     struct endpoint *draining;
-    struct loop_timer drain_timer;
+    struct loop_timer drain_timer, slow_timer, outlier_timer;
+    atomic_bool suspects;  /* a worker has marked an endpoint */
+    bool ejections_untold; /* a feed is owed them once it has published */
 
     /* balancer.c */
     struct plugin_environment environment;
@@ -285,6 +305,8 @@ bool policy_look(struct proxy *proxy); /* frees ended ones; true: a failed one w
 void feeder_init(struct proxy *proxy);
 void feeder_leave(struct proxy *proxy); /* no feed is heard or accepted any more */
 void feeder_acknowledge(struct proxy *proxy, uint64_t version);
+void feeder_ejected(struct proxy *proxy, const char *service, const char *endpoint, bool out,
+                    const char *why, uint64_t time_ns);
 void feeder_drained(struct proxy *proxy, const char *service, const char *endpoint, uint64_t cut);
 
 /* proxy.c */

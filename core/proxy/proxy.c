@@ -1,5 +1,6 @@
 #include "proxy/proxy.h"
 #include "base/log.h"
+#include "proxy/slow_start.h"
 #include "proxy/worker.h"
 
 #include <stdlib.h>
@@ -28,7 +29,8 @@ void proxy_settle(struct proxy *proxy)
     uint64_t applied = publish_applied(proxy);
     publish_look(proxy, applied);
     bool replaced = policy_look(proxy), freed = drain_look(proxy, applied);
-    if (replaced || freed)
+    bool ejected = outlier_look(proxy);
+    if (replaced || freed || ejected)
         publish_now(proxy);
 }
 
@@ -144,6 +146,8 @@ struct proxy *proxy_create(const struct proxy_config *config, struct error *erro
     proxy->unfed_since_ns = loop_now_ns(proxy->loop);
     loop_timer_init(&proxy->tick, proxy->loop, "proxy tick", tick, proxy);
     loop_timer_init(&proxy->drain_timer, proxy->loop, "drain", drain_due, proxy);
+    outlier_init(proxy);
+    slow_start_init(proxy);
     balancer_init(proxy);
     if (!workers_start(proxy, error)) {
         proxy_destroy(proxy);
@@ -163,6 +167,8 @@ void proxy_destroy(struct proxy *proxy)
         return;
     loop_timer_stop(&proxy->tick);
     loop_timer_stop(&proxy->drain_timer);
+    outlier_finish(proxy);
+    slow_start_finish(proxy);
     if (!proxy->stopping)
         feeder_leave(proxy);
     workers_stop(proxy);

@@ -15,6 +15,7 @@ static void view_free(struct view *view)
     for (uint32_t i = 0; i < view->draining_count; i++)
         endpoint_release(view->draining[i]);
     policy_release(view->policy);
+    tally_release(view->tally);
     free(view->items);
     free(view->picked);
     free(view->draining);
@@ -48,7 +49,7 @@ static void fill_endpoints(struct view *view, const struct service *service)
     view->draining = memory_alloc(room * sizeof(struct endpoint *));
     for (uint32_t i = 0; i < service->endpoint_count; i++) {
         struct endpoint *endpoint = endpoint_hold(service->endpoints[i]);
-        if (endpoint->state == FEED_ACTIVE) {
+        if (endpoint->state == FEED_ACTIVE && !endpoint->outlier.out) {
             fill_item(&view->items[picked], endpoint);
             view->picked[picked++] = endpoint;
         } else {
@@ -69,6 +70,8 @@ static struct view *build_view(struct proxy *proxy, struct service *service)
     view->protocol = service->protocol;
     view->tls = service->certificate[0];
     view->certificate = certificate_hold(certificates_find(proxy, service->certificate));
+    view->max_connections = service->max_connections;
+    view->tally = tally_hold(service->tally);
     route_copy(&view->route, &service->route);
     view->endpoints =
         (struct orch_endpoints){.size = sizeof view->endpoints, .generation = ++proxy->generation};

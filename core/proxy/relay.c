@@ -43,6 +43,9 @@ static bool is_client(const struct peer *peer)
 
 static void failed(struct peer *peer)
 {
+    struct connection *connection = peer->connection;
+    if (!is_client(peer) && !connection->answered)
+        outlier_note(connection->worker, connection->endpoint, SIGHT_FAULT);
     connection_end(peer->connection,
                    is_client(peer) ? ORCH_OUTCOME_CLIENT_GONE : ORCH_OUTCOME_ERROR, END_RESET);
 }
@@ -183,6 +186,14 @@ static void pump_bulk(struct peer *from)
     }
 }
 
+static void answered(struct connection *connection)
+{
+    if (connection->answered)
+        return;
+    connection->answered = true;
+    outlier_note(connection->worker, connection->endpoint, SIGHT_ANSWERED);
+}
+
 /* A short read has emptied the socket: asking again would only cost a call. */
 static void pump(struct peer *from)
 {
@@ -203,6 +214,8 @@ static void pump(struct peer *from)
             ended(from);
             return;
         }
+        if (is_client(to))
+            answered(from->connection);
         if (!deliver(to, worker->scratch, (size_t)count, &stop))
             return;
         stop = stop || count < SCRATCH_BYTES;

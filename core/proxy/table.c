@@ -1,6 +1,7 @@
 /* What the feed says, kept as services and endpoints until it is published. */
 #include "proxy/impl.h"
 #include "base/log.h"
+#include "proxy/slow_start.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,7 @@ static struct service *make_service(struct proxy *proxy, const char *name)
     struct service *service = memory_alloc(sizeof *service);
     service->name = memory_strdup(name);
     service->id = ++proxy->next_service_id;
+    service->tally = tally_hold(NULL);
     HASH_ADD_KEYPTR(hh, proxy->services, service->name, strlen(service->name), service);
     return service;
 }
@@ -116,10 +118,13 @@ static void set_state(struct proxy *proxy, struct service *service, struct endpo
     if (endpoint->state == state)
         return;
     endpoint->state = state;
-    if (state == FEED_DRAINING)
+    if (state == FEED_DRAINING) {
+        outlier_forget(proxy, service, endpoint);
         drain_begin(proxy, service, endpoint);
-    else
+    } else {
         drain_end(proxy, endpoint);
+        slow_start_begin(proxy, service, endpoint);
+    }
 }
 
 /* The one that was there goes on, so that its connections and figures stay with it. */
@@ -133,13 +138,16 @@ static struct endpoint *take_over(struct proxy *proxy, struct service *service,
         old->local = put->local;
         endpoint_release(put);
         endpoint = old;
+    } else if (service->endpoint_count) { /* the first have nobody to spare them */
+        slow_start_begin(proxy, service, endpoint);
     }
     set_state(proxy, service, endpoint, state);
     return endpoint;
 }
 
-static void drop(struct proxy *proxy, struct endpoint *endpoint)
+static void drop(struct proxy *proxy, struct service *service, struct endpoint *endpoint)
 {
+    outlier_forget(proxy, service, endpoint);
     if (endpoint->state == FEED_DRAINING)
         drain_end(proxy, endpoint);
     atomic_store(&endpoint->order, ORDER_CUT_ALL);
@@ -154,22 +162,23 @@ static void merge(struct proxy *proxy, struct service *service, struct staged *s
     for (uint32_t i = 0; i < staged->count; i++) {
         struct endpoint *put = staged->endpoints[i], *match = NULL;
         while (at < old_count && strcmp(old[at]->id, put->id) < 0)
-            drop(proxy, old[at++]);
+            drop(proxy, service, old[at++]);
         if (at < old_count && strcmp(old[at]->id, put->id) == 0) {
             if (is_same(old[at], put))
                 match = old[at++];
             else
-                drop(proxy, old[at++]);
+                drop(proxy, service, old[at++]);
         }
         staged->endpoints[i] = take_over(proxy, service, match, put);
     }
     while (at < old_count)
-        drop(proxy, old[at++]);
+        drop(proxy, service, old[at++]);
     free(old);
     service->endpoints = staged->endpoints;
     service->endpoint_count = staged->count;
     service->changed = true;
     *staged = (struct staged){0};
+    outlier_service_changed(proxy, service);
 }
 
 static void merge_when_complete(struct proxy *proxy)
@@ -215,6 +224,18 @@ static struct route read_route(struct wire_reader *reader)
     return route;
 }
 
+static struct feed_ejection read_ejection(struct wire_reader *reader)
+{
+    struct feed_ejection ejection = {0};
+    ejection.failures = wire_get_u32(reader);
+    ejection.failure_percent = wire_get_u32(reader);
+    ejection.share_percent = wire_get_u32(reader);
+    ejection.interval_ns = wire_get_u64(reader);
+    ejection.time_ns = wire_get_u64(reader);
+    ejection.max_time_ns = wire_get_u64(reader);
+    return ejection;
+}
+
 static bool policy_changed(const struct service *service, const char *balancer, const char *config,
                            uint64_t seed)
 {
@@ -231,6 +252,9 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     struct route route = read_route(reader);
     uint64_t seed = wire_get_u64(reader), drain = wire_get_u64(reader);
     uint64_t connect = wire_get_u64(reader), idle = wire_get_u64(reader);
+    uint64_t slow_start = wire_get_u64(reader);
+    uint32_t most = wire_get_u32(reader);
+    struct feed_ejection ejection = read_ejection(reader);
     uint32_t count = wire_get_u32(reader);
     if (reader->failed) {
         route_finish(&route);
@@ -255,6 +279,9 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     service->drain_timeout_ns = drain;
     service->connect_timeout_ns = connect;
     service->idle_timeout_ns = idle;
+    service->slow_start_ns = slow_start;
+    service->max_connections = most;
+    service->ejection = ejection;
     service->changed = true;
     service->stale = service->removed = false;
     proxy->staged = (struct staged){.service = service, .expected = count};
@@ -341,6 +368,7 @@ void table_free_service(struct proxy *proxy, struct service *service)
 {
     HASH_DEL(proxy->services, service);
     for (uint32_t i = 0; i < service->endpoint_count; i++) {
+        outlier_forget(proxy, service, service->endpoints[i]);
         if (service->endpoints[i]->state == FEED_DRAINING)
             drain_end(proxy, service->endpoints[i]);
         endpoint_release(service->endpoints[i]);
@@ -348,6 +376,7 @@ void table_free_service(struct proxy *proxy, struct service *service)
     if (service->view)
         view_release(service->view);
     policy_release(service->policy);
+    tally_release(service->tally);
     free(service->endpoints);
     free(service->name);
     free(service->listen);

@@ -11,7 +11,7 @@ struct tls {
     gnutls_session_t session;
     struct worker *worker;
     struct certificate *certificate; /* held */
-    struct loop_io *io; /* NULL: its handshake is not over */
+    struct loop_io *io;              /* NULL: its handshake is not over */
     struct loop_timer again;
     size_t handshake_bytes;
     int fd;

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 5, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 6, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
 
 /* With members of a packet in order; [n] fd: descriptors that travel with it. */
 enum wire_type {
@@ -29,8 +29,9 @@ enum wire_type {
     WIRE_FULL,          /* services not put until the next PUBLISH are to go */
     WIRE_SERVICE,       /* text name, listen ("": none), balancer, configuration, certificate ("":
                            without TLS); u32 protocol; text sticky cookie, path prefix; u32 host count,
-                           then each: text;       u64 policy seed, drain, connect, idle timeout; u32 endpoint
-                           count */
+                           then each: text; u64 policy seed, drain, connect, idle timeout, slow start; u32
+                           most connections; ejection: u32 failures, percent, share, u64 interval,
+                           time, longest time; u32 endpoint count */
     WIRE_ENDPOINTS,   /* of the service put last: u32 count, then each: text id, address; u32 port,
                          weight, state, local */
     WIRE_REMOVE,      /* text name */
@@ -44,6 +45,7 @@ enum wire_type {
     WIRE_DRAINED,           /* text service, endpoint; u64 cut */
     WIRE_COUNTERS,          /* u32 count, then each: text service, endpoint; u64 in flight, served,
                                failed */
+    WIRE_EJECTED,           /* text service, endpoint; u32 out, text why; u64 time */
 };
 enum wire_bye {
     WIRE_BYE_ORDERLY = 1, /* the daemon ends; follow the linger */

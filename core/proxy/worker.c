@@ -64,7 +64,7 @@ static void use_view(struct worker *worker, struct worker_service *service, stru
     service->protocol = view->protocol;
     service->tls = view->tls;
     if (!old || old->policy != view->policy)
-        service->chooser = chooser_create(worker, view->policy);
+        service->chooser = chooser_create(worker, view->policy, view->tally);
     chooser_update(worker, service->chooser, view);
     if (old && old != service->chooser)
         chooser_retire(worker, old);

@@ -17,7 +17,8 @@ struct tls_names;
  */
 struct chooser {
     struct policy *policy;
-    void *object; /* NULL: plain turns */
+    struct tally *tally; /* held */
+    void *object;        /* NULL: plain turns */
     uint64_t turn;
     uint32_t outstanding; /* picks that have not been reported */
     bool retired;
@@ -97,7 +98,7 @@ void accept_resume(struct worker *worker); /* there is room again */
 void accept_finish(struct worker *worker);
 
 /* chooser.c */
-struct chooser *chooser_create(struct worker *worker, struct policy *policy);
+struct chooser *chooser_create(struct worker *worker, struct policy *policy, struct tally *tally);
 void chooser_update(struct worker *worker, struct chooser *chooser, struct view *view);
 void chooser_retire(struct worker *worker, struct chooser *chooser);
 struct picked {
@@ -105,6 +106,8 @@ struct picked {
     uint64_t generation, scratch;
     uint32_t index;
     bool by_plugin; /* else in turn */
+    bool counted;   /* against the service's limit */
+    bool full;      /* nothing is picked because of it */
 };
 /* What an endpoint may be chosen by. */
 struct pick_keys {

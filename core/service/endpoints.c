@@ -141,6 +141,9 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
         .drain_timeout_ns = service->drain_timeout_ns,
         .connect_timeout_ns = service->connect_timeout_ns,
         .idle_timeout_ns = service->idle_timeout_ns,
+        .slow_start_ns = service->slow_start_ns,
+        .max_connections = service->max_connections,
+        .ejection = service->ejection,
         .endpoints = {.items = endpoints, .count = count}};
 }
 
@@ -175,8 +178,10 @@ static void forget_gone(struct service_manager *manager, const char *deployment)
     }
     const struct service *service = NULL;
     while ((service = service_of(manager, deployment, service)))
-        if (service_track(manager, service->name))
+        if (service_track(manager, service->name)) {
             figures_forget_gone(manager, service_track(manager, service->name));
+            ejections_forget_gone(manager, service_track(manager, service->name));
+        }
 }
 
 void service_note_publications(struct service_manager *manager, const char *deployment,

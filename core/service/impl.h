@@ -25,6 +25,7 @@ struct track {
     UT_hash_handle hh;
     struct listener *listeners;
     struct figures *figures;
+    struct left_out *left_out;
     uint64_t seq;
     char name[64];
 };
@@ -81,7 +82,6 @@ void service_note_publications(struct service_manager *manager, const char *depl
 void service_check_drains(struct service_manager *manager);
 /* A proxy that has yet to hear of a drain will give it the time that the service has now. */
 void service_prolong_drains(struct service_manager *manager, const struct service *service);
-void service_forget_node(struct service_manager *manager, const char *node);
 void service_take_drained(struct service_manager *manager, const char *node,
                           const struct report *report);
 void figures_take(struct service_manager *manager, const char *node,
@@ -91,6 +91,9 @@ void figures_forget_revision(struct service_manager *manager, const char *deploy
                              int64_t revision);
 void figures_forget_totals(struct service_manager *manager);
 void figures_finish(struct track *track);
+void ejections_take(struct service_manager *manager, const char *node, const struct report *report);
+void ejections_forget_gone(struct service_manager *manager, struct track *track);
+void ejections_finish(struct track *track);
 void service_drains_finish(struct service_manager *manager);
 
 #endif

@@ -26,6 +26,7 @@ static struct track *make_track(struct service_manager *manager, const char *nam
 static void remove_track(struct service_manager *manager, struct track *track)
 {
     figures_finish(track);
+    ejections_finish(track);
     while (track->listeners) {
         struct listener *after = track->listeners->next;
         free(track->listeners);
@@ -327,6 +328,7 @@ void service_manager_report(struct service_manager *manager, const char *node,
         take_listener(manager, node, LIST_AT(report->listeners, struct reported_listener, i));
     for (uint32_t i = 0; i < report->endpoints.count; i++)
         figures_take(manager, node, LIST_AT(report->endpoints, struct reported_endpoint, i));
+    ejections_take(manager, node, report);
     service_take_drained(manager, node, report);
     service_check_drains(manager);
 }

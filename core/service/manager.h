@@ -62,6 +62,23 @@ size_t service_manager_listeners(struct service_manager *manager, const struct s
 size_t service_manager_endpoints(struct service_manager *manager, const struct service *service,
                                  struct service_endpoint_status *out, size_t limit);
 
+/* What proxies leave out by what they see on it (`ejection`), newest first; of one container, or
+ * NULL: of all. Lists as above. */
+struct service_ejection_status {
+    const char *container, *node, *message;
+    int64_t since_ms, until_ms; /* until: at least; then it is probed */
+};
+size_t service_manager_ejections(struct service_manager *manager, const struct service *service,
+                                 const char *container, struct service_ejection_status *out,
+                                 size_t limit);
+/* The first of that container, in whichever service; NULL: none leaves it out. */
+const struct service *service_manager_find_ejection(struct service_manager *manager,
+                                                    const struct container *container,
+                                                    struct service_ejection_status *out);
+/* Is one of that revision left out anywhere? */
+bool service_manager_is_ejected(struct service_manager *manager, const char *deployment,
+                                int64_t revision);
+
 /* Hooks called by the daemon's wiring. */
 void service_manager_deployment_changed(struct service_manager *manager, const char *deployment);
 void service_manager_report(struct service_manager *manager, const char *node,

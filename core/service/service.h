@@ -12,6 +12,13 @@ struct sticky {
 struct service_tls {
     const char *certificate; /* of proxy.certificates, on every node */
 };
+/* When a proxy leaves an endpoint out: ejection.c. */
+struct ejection {
+    int64_t failures; /* in a row; 0: none are counted */
+    struct amount failure_rate, max_share;
+    uint64_t interval_ns, time_ns, max_time_ns;
+};
+extern const struct type ejection_type;
 struct service {
     struct record record;
     const char *name, *namespace_name, *deployment;
@@ -25,6 +32,9 @@ struct service {
     const char *balancer;          /* NULL: the configured default */
     const char *balancer_config;   /* JSON text */
     uint64_t drain_timeout_ns, connect_timeout_ns, idle_timeout_ns;
+    uint64_t slow_start_ns;  /* 0: a new endpoint has its whole weight at once */
+    int64_t max_connections; /* of one proxy; NUMBER_NULL: no limit */
+    struct ejection ejection;
 };
 enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };
 extern const struct record_kind service_kind;

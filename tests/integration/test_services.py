@@ -21,7 +21,10 @@ def test_a_service_has_the_defaults_of_the_contract(api, name):
     assert made.headers["Location"] == f"/api/v1/services/{name}"
     expected = {"namespace": "default", "deployment": name, "protocol": "tcp",
                 "balancer": "round-robin", "balancerConfig": {}, "drainTimeout": "30s",
-                "connectTimeout": "2s", "idleTimeout": "5m"}
+                "connectTimeout": "2s", "idleTimeout": "5m", "slowStart": "0s",
+                "maxConnections": None,
+                "ejection": {"failures": 5, "failureRate": "0%", "interval": "10s", "time": "10s",
+                             "maxTime": "5m", "maxShare": "50%"}}
     assert {key: made.json[key] for key in expected} == expected
     assert {"endpoints", "ready", "draining", "listeners"} <= set(made.json["status"])
 
@@ -124,3 +127,11 @@ def test_a_service_says_which_protocol_it_has(api, name):
     reply = api.post("/services", service(name, free_listen(), protocol="http")).check(201)
     assert reply.json["protocol"] == "http"
     assert api.patch(f"/services/{name}", {"protocol": "tcp"}).ok()["protocol"] == "tcp"
+
+def test_ejection_is_checked(api, name):
+    wrong = service(name, free_listen(), ejection={"maxShare": 2, "time": "10s", "maxTime": "5s"})
+    reply = api.post("/services", wrong).error(400, "VALIDATION_FAILED")
+    assert {fault["field"] for fault in reply["details"]} >= {"ejection.maxShare"}
+    reply = api.post("/services", service(name, free_listen(),
+                                          ejection={"time": "10s", "maxTime": "5s"})).error(400)
+    assert "maxTime must not be shorter" in reply["details"][0]["message"]

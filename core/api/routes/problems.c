@@ -137,12 +137,34 @@ static void visit_listeners(struct request *request, const struct service *servi
     }
 }
 
+static void visit_ejections(struct request *request, const struct service *service,
+                            const char *object)
+{
+    enum { EJECTIONS = 64 };
+    struct service_ejection_status rows[EJECTIONS];
+    size_t count =
+        service_manager_ejections(request->parts->services, service, NULL, rows, EJECTIONS);
+    for (size_t i = 0; i < count && i < EJECTIONS; i++) {
+        char message[320];
+        snprintf(message, sizeof message, "the proxy of node %s leaves %s out: %s", rows[i].node,
+                 rows[i].container, rows[i].message);
+        add(request,
+            &(struct problem){.object = object,
+                              .reason = "EndpointEjected",
+                              .message = message,
+                              .since_ms = rows[i].since_ms,
+                              .fix = "Look at that container's logs; a readiness probe that sees "
+                                     "the fault would take it out everywhere."});
+    }
+}
+
 static void visit_service(struct request *request, const struct record *record)
 {
     const struct service *service = (const struct service *)record;
     char object[96], message[160];
     snprintf(object, sizeof object, "services/%s", service->name);
     visit_listeners(request, service, object);
+    visit_ejections(request, service, object);
     if (deployment_manager_find(request->parts->deployments, service->deployment))
         return;
     snprintf(message, sizeof message, "deployment \"%s\" does not exist", service->deployment);

@@ -119,6 +119,7 @@ struct endpoint_shown {
     const char *container, *node, *address;
     uint8_t state;
     int64_t in_flight, served, failed;
+    const char *ejected; /* NULL: no proxy leaves it out */
 };
 #define AT(member) offsetof(struct endpoint_shown, member)
 static const struct field endpoint_fields[] = {
@@ -137,6 +138,11 @@ static const struct field endpoint_fields[] = {
     {.name = "inFlight", .kind = FIELD_INT, .offset = AT(in_flight), .doc = "Connections now."},
     {.name = "served", .kind = FIELD_INT, .offset = AT(served), .doc = "Connections so far."},
     {.name = "failed", .kind = FIELD_INT, .offset = AT(failed), .doc = "Tries that failed."},
+    {.name = "ejected",
+     .kind = FIELD_STRING,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(ejected),
+     .doc = "Why a proxy leaves it out, and whose; null: none does."},
 };
 #undef AT
 const struct type endpoint_shown_type = {.name = "Endpoint",
@@ -161,6 +167,18 @@ static void write_endpoints(struct request *request)
     }
     list_close(request, endpoints->total);
     request_reply(request, 200);
+}
+
+static const char *ejected_words(struct request *request, const struct service *service,
+                                 const char *container)
+{
+    struct service_ejection_status row;
+    size_t count = service_manager_ejections(request->parts->services, service, container, &row, 1);
+    if (!count)
+        return NULL;
+    return count == 1 ? arena_format(&request->arena, "node %s: %s", row.node, row.message)
+                      : arena_format(&request->arena, "node %s and %zu more: %s", row.node,
+                                     count - 1, row.message);
 }
 
 static void collect_endpoints(struct request *request)
@@ -189,7 +207,8 @@ static void collect_endpoints(struct request *request)
                                     .state = rows[i].state,
                                     .in_flight = rows[i].in_flight,
                                     .served = rows[i].served,
-                                    .failed = rows[i].failed};
+                                    .failed = rows[i].failed,
+                                    .ejected = ejected_words(request, service, rows[i].container)};
     request_to_api(request, write_endpoints);
 }
 

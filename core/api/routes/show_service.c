@@ -27,14 +27,35 @@ static const struct type listener_type = {.name = "ServiceListener",
                                           TYPE_FIELDS(listener_fields),
                                           .doc = "One node's listener."};
 
+struct ejection_shown {
+    const char *container, *node, *message;
+    int64_t since_ms, until_ms;
+    char container_bytes[80], node_bytes[64], message_bytes[160];
+};
+#define AT(member) offsetof(struct ejection_shown, member)
+static const struct field ejection_fields[] = {
+    {.name = "container", .kind = FIELD_STRING, .offset = AT(container), .doc = "Which."},
+    {.name = "node", .kind = FIELD_STRING, .offset = AT(node), .doc = "By whose proxy."},
+    {.name = "message", .kind = FIELD_STRING, .offset = AT(message), .doc = "Why."},
+    {.name = "since", .kind = FIELD_TIME, .offset = AT(since_ms), .doc = "Since when."},
+    {.name = "until", .kind = FIELD_TIME, .offset = AT(until_ms), .doc = "Then it is probed."},
+};
+#undef AT
+static const struct type ejection_shown_type = {.name = "ServiceEjection",
+                                                .size = sizeof(struct ejection_shown),
+                                                TYPE_FIELDS(ejection_fields),
+                                                .doc = "An endpoint that a proxy leaves out."};
+
 struct service_soft {
     struct service_status status;
     struct listener_shown *listeners; /* malloc */
     uint32_t listener_count;
+    struct ejection_shown *ejections; /* malloc */
+    uint32_t ejection_count;
 };
 struct status_shown {
     int64_t endpoints, ready, draining;
-    struct list listeners;
+    struct list listeners, ejections;
 };
 #define AT(member) offsetof(struct status_shown, member)
 static const struct field status_fields[] = {
@@ -52,6 +73,11 @@ static const struct field status_fields[] = {
      .offset = AT(listeners),
      .object = &listener_type,
      .doc = "By node."},
+    {.name = "ejections",
+     .kind = FIELD_OBJECTS,
+     .offset = AT(ejections),
+     .object = &ejection_shown_type,
+     .doc = "Endpoints that are left out by what was seen on them."},
 };
 #undef AT
 static const struct type status_type = {.name = "ServiceStatus",
@@ -86,7 +112,27 @@ static const struct service *service_of_record(const struct record *record)
     return (const struct service *)record;
 }
 
-enum { LISTENERS_SHOWN = 256 };
+enum { LISTENERS_SHOWN = 256, EJECTIONS_SHOWN = 64 };
+
+static void fill_ejections(const struct api_parts *parts, const struct service *service,
+                           struct service_soft *soft)
+{
+    struct service_ejection_status rows[EJECTIONS_SHOWN];
+    size_t count = service_manager_ejections(parts->services, service, NULL, rows, EJECTIONS_SHOWN);
+    soft->ejection_count = (uint32_t)(count < EJECTIONS_SHOWN ? count : EJECTIONS_SHOWN);
+    soft->ejections = memory_alloc((soft->ejection_count + 1) * sizeof *soft->ejections);
+    for (uint32_t i = 0; i < soft->ejection_count; i++) {
+        struct ejection_shown *shown = &soft->ejections[i];
+        snprintf(shown->container_bytes, sizeof shown->container_bytes, "%s", rows[i].container);
+        snprintf(shown->node_bytes, sizeof shown->node_bytes, "%s", rows[i].node);
+        snprintf(shown->message_bytes, sizeof shown->message_bytes, "%s", rows[i].message);
+        shown->container = shown->container_bytes;
+        shown->node = shown->node_bytes;
+        shown->message = shown->message_bytes;
+        shown->since_ms = rows[i].since_ms;
+        shown->until_ms = rows[i].until_ms;
+    }
+}
 
 static void fill(const struct api_parts *parts, const struct record *record, void *into)
 {
@@ -94,6 +140,7 @@ static void fill(const struct api_parts *parts, const struct record *record, voi
     struct service_listener_status listeners[LISTENERS_SHOWN];
     const struct service *service = service_of_record(record);
     service_manager_status(parts->services, service, &soft->status);
+    fill_ejections(parts, service, soft);
     size_t count = service_manager_listeners(parts->services, service, listeners, LISTENERS_SHOWN);
     soft->listener_count = (uint32_t)(count < LISTENERS_SHOWN ? count : LISTENERS_SHOWN);
     soft->listeners = memory_alloc((soft->listener_count + 1) * sizeof *soft->listeners);
@@ -111,6 +158,7 @@ static void fill(const struct api_parts *parts, const struct record *record, voi
 static void drop(void *from)
 {
     free(((struct service_soft *)from)->listeners);
+    free(((struct service_soft *)from)->ejections);
 }
 
 static uint64_t seq(const struct record *record, const void *from)
@@ -144,7 +192,8 @@ static void write_service(const struct record *record, const void *from, struct 
         .status = {.endpoints = soft->status.endpoints,
                    .ready = soft->status.ready,
                    .draining = soft->status.draining,
-                   .listeners = {.items = soft->listeners, .count = soft->listener_count}}};
+                   .listeners = {.items = soft->listeners, .count = soft->listener_count},
+                   .ejections = {.items = soft->ejections, .count = soft->ejection_count}}};
     record_copy_fields(record, &shown.service, sizeof shown.service);
     shown.service.record.seq = seq(record, from);
     schema_write(&service_shown_type, &shown, SCHEMA_SHOWN, out);

@@ -3,6 +3,7 @@
 #include "api/routes/why.h"
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { ROW_LIMIT = 200, CONTAINER_LIMIT = 50, LOOKS = 256 };
@@ -141,6 +142,24 @@ static void write_container(const struct container *container,
     text_append_char(out, '}');
 }
 
+/* Well by its probes, but a proxy sees otherwise. */
+static void write_ejected(struct why *why, struct request *request,
+                          const struct container *container, const struct container_status *status)
+{
+    struct service_ejection_status row;
+    struct container_status seen = *status;
+    const struct service *service =
+        service_manager_find_ejection(request->parts->services, container, &row);
+    if (!service)
+        return;
+    snprintf(seen.reason, sizeof seen.reason, "Ejected");
+    snprintf(seen.message, sizeof seen.message,
+             "the proxy of node %s leaves it out of service %s: %s", row.node, service->name,
+             row.message);
+    why->container_count++;
+    write_container(container, &seen, &why->containers);
+}
+
 static bool look_at_containers(void *argument)
 {
     struct request *request = argument;
@@ -155,8 +174,10 @@ static bool look_at_containers(void *argument)
         if (!more)
             break;
         const struct container_status *status = container_manager_status(containers, container);
-        if (is_well(container, status))
+        if (is_well(container, status)) {
+            write_ejected(why, request, container, status);
             continue;
+        }
         why->container_count++;
         write_container(container, status, &why->containers);
     }

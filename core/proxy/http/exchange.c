@@ -42,6 +42,16 @@ static bool pick(struct http_client *client)
     return true;
 }
 
+static void note_sight(struct worker *worker, struct endpoint *endpoint, uint32_t outcome)
+{
+    if (outcome == ORCH_OUTCOME_OK)
+        outlier_note(worker, endpoint, SIGHT_ANSWERED);
+    else if (outcome == ORCH_OUTCOME_CONNECT_FAILED)
+        outlier_note(worker, endpoint, SIGHT_NO_CONNECT);
+    else if (outcome != ORCH_OUTCOME_CLIENT_GONE)
+        outlier_note(worker, endpoint, SIGHT_FAULT);
+}
+
 void http_exchange_leave(struct http_client *client, uint32_t outcome)
 {
     struct endpoint *endpoint = client->endpoint;
@@ -51,6 +61,7 @@ void http_exchange_leave(struct http_client *client, uint32_t outcome)
         return;
     DL_DELETE(endpoint->lanes[client->worker->index].exchanges, client);
     client->endpoint = NULL;
+    note_sight(client->worker, endpoint, outcome);
     chooser_report(client->worker, &client->picked, endpoint, outcome, client->latency_ns);
     endpoint_release(endpoint);
 }
@@ -181,6 +192,8 @@ static void answer_in_place(struct http_client *client)
         http_answer(client, 504, "No endpoint of this service could be reached in time");
     else if (client->tried_count)
         http_answer(client, 502, "No endpoint of this service could be reached");
+    else if (client->picked.full)
+        http_answer(client, 503, "This service has as many requests as it may have");
     else
         http_answer(client, 503, "No endpoint of this service is ready");
 }

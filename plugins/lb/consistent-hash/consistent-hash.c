@@ -216,6 +216,15 @@ static int32_t pick_anywhere(const struct orch_pick *pick, uint32_t count, uint6
     return ORCH_PICK_NONE;
 }
 
+/* While its weight grows, an endpoint has that share of its keys, the same ones on every worker;
+ * the others go on where they would without it. */
+static int takes(const struct worker *worker, uint32_t index, uint64_t hash)
+{
+    const struct orch_endpoint *endpoint =
+        ORCH_AT(struct orch_endpoint, worker->endpoints->items, index);
+    return (hash >> 56) < orch_cell_weight(endpoint->cell);
+}
+
 /* What was tried is passed over to the owner of the next slot: a key's second choice is fixed as
  * well. A few slots further all may have been tried: then any that is left. */
 static int32_t pick(void *argument, struct orch_pick *pick)
@@ -231,14 +240,17 @@ static int32_t pick(void *argument, struct orch_pick *pick)
     hash = mix(hash);
     if (!worker->slots)
         return pick_anywhere(pick, count, hash);
+    int32_t first = ORCH_PICK_NONE;
     uint32_t slot = (uint32_t)(hash % worker->slots->count);
     for (int i = 0; i < SLOTS_TRIED; i++) {
         uint32_t index = worker->slots->endpoint[slot];
-        if (!ORCH_TRIED(pick, index))
+        if (!ORCH_TRIED(pick, index) && takes(worker, index, hash))
             return (int32_t)index;
+        if (!ORCH_TRIED(pick, index) && first < 0)
+            first = (int32_t)index;
         slot = slot + 1 < worker->slots->count ? slot + 1 : 0;
     }
-    return pick_anywhere(pick, count, hash);
+    return first >= 0 ? first : pick_anywhere(pick, count, hash);
 }
 
 static const struct orch_balancer_v1 table = {.size = sizeof table,

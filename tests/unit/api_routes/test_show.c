@@ -202,7 +202,10 @@ Test(show, a_node_with_what_its_containers_reserve)
     "\"listen\":\"127.0.0.1:8080\",\"targetPort\":\"http\",\"protocol\":\"tcp\",\"hosts\":[],"     \
     "\"pathPrefix\":\"/\",\"sticky\":null,\"tls\":null,"                                           \
     "\"balancer\":\"round-robin\",\"balancerConfig\":{},\"drainTimeout\":\"30s\","                 \
-    "\"connectTimeout\":\"2s\",\"idleTimeout\":\"5m\",\"uid\":\"U\",\"version\":1,\"seq\":0,"      \
+    "\"connectTimeout\":\"2s\",\"idleTimeout\":\"5m\",\"slowStart\":\"0s\","                       \
+    "\"maxConnections\":null,\"ejection\":{\"failures\":5,\"failureRate\":\"0%\","                 \
+    "\"interval\":\"10s\",\"time\":\"10s\",\"maxTime\":\"5m\",\"maxShare\":\"50%\"},"              \
+    "\"uid\":\"U\",\"version\":1,\"seq\":0,"                                                       \
     "\"createdAt\":\"T\",\"updatedAt\":\"T\","
 
 static void serve(void)
@@ -215,7 +218,7 @@ Test(show, a_service_before_anything_serves_it)
 {
     serve();
     expect_shown("/services/web", SERVICE "\"status\":{\"endpoints\":0,\"ready\":0,\"draining\":0,"
-                                          "\"listeners\":[]}}");
+                                          "\"listeners\":[],\"ejections\":[]}}");
 }
 
 Test(show, a_service_with_an_endpoint_and_a_listener_that_failed)
@@ -230,11 +233,12 @@ Test(show, a_service_with_an_endpoint_and_a_listener_that_failed)
     service_manager_report(rig.server->services, "node-1", &report);
     expect_shown("/services/web", SERVICE "\"status\":{\"endpoints\":1,\"ready\":1,\"draining\":0,"
                                           "\"listeners\":[{\"node\":\"node-1\","
-                                          "\"state\":\"failed\",\"message\":\"taken\"}]}}");
+                                          "\"state\":\"failed\",\"message\":\"taken\"}],"
+                                          "\"ejections\":[]}}");
     expect_shown("/services/web/endpoints",
                  "{\"items\":[{\"container\":\"web-0-k3x9q2\",\"node\":\"node-1\","
                  "\"address\":\"172.17.0.2:80\",\"state\":\"active\",\"inFlight\":0,\"served\":0,"
-                 "\"failed\":0}],\"next\":null,\"total\":1,\"seq\":0}");
+                 "\"failed\":0,\"ejected\":null}],\"next\":null,\"total\":1,\"seq\":0}");
 }
 
 Test(show, an_event_with_the_request_that_caused_it)

@@ -161,3 +161,37 @@ Test(consistent_hash, refuses_a_header_without_name_and_a_name_without_use)
     cr_expect(eq(int, create_with("{\"key\":\"cookie\"}", &wants), ORCH_E_INVALID));
     cr_expect(eq(int, create_with("{\"name\":\"x\"}", &wants), ORCH_E_INVALID));
 }
+
+Test(consistent_hash, gives_a_growing_endpoint_a_growing_part_of_its_keys)
+{
+    static char whole[KEYS];
+    int had = 0, own = 0, moved = 0;
+    bench_publish(&bench, &first, five);
+    for (int i = 0; i < KEYS; i++) {
+        whole[i] = owner(&first, i)[0];
+        own += whole[i] == 'c';
+    }
+    for (uint32_t weight = 64; weight <= 256; weight += 64) {
+        int has = 0;
+        first.cells[2].effective_weight = weight;
+        for (int i = 0; i < KEYS; i++) {
+            char now = owner(&first, i)[0];
+            has += now == 'c';
+            moved += now != whole[i] && whole[i] != 'c';
+        }
+        cr_expect(gt(int, has, own *(int)weight / 256 * 9 / 10));
+        cr_expect(gt(int, has, had));
+        had = has;
+    }
+    cr_expect(eq(int, had, own));
+    cr_expect(eq(int, moved, 0), "keys of others stay");
+}
+
+Test(consistent_hash, serves_when_all_of_them_grow)
+{
+    bench_publish(&bench, &first, five);
+    for (int i = 0; i < 5; i++)
+        first.cells[i].effective_weight = 1;
+    for (int i = 0; i < 1000; i++)
+        cr_expect_not_null(owner(&first, i));
+}

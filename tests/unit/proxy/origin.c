@@ -70,16 +70,26 @@ static void send_pattern(int fd)
     }
 }
 
+static void reset_at_first_byte(int fd)
+{
+    char byte;
+    (void)recv(fd, &byte, 1, 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+}
+
 static void *serve(void *argument)
 {
     struct served *served = argument;
+    if (served->origin->kind == ORIGIN_RESET)
+        reset_at_first_byte(served->fd);
     if (served->origin->kind == ORIGIN_SOURCE)
         send_pattern(served->fd);
     if (served->origin->kind == ORIGIN_FIRST)
         send_all(served->fd, "hello\n", 6);
     if (served->origin->kind == ORIGIN_SOURCE || served->origin->kind == ORIGIN_FIRST)
         shutdown(served->fd, SHUT_WR);
-    read_to_end(served);
+    if (served->origin->kind != ORIGIN_RESET)
+        read_to_end(served);
     atomic_fetch_add(&served->origin->ended, 1);
     close(served->fd);
     free(served);

@@ -47,6 +47,16 @@ static void heard_counters(void *argument, const char *service, const char *endp
     rig.failed = failed;
 }
 
+static void heard_ejected(void *argument, const char *service, const char *endpoint, bool out,
+                          const char *why, uint64_t time_ns)
+{
+    (void)argument, (void)service, (void)time_ns;
+    rig.out = out;
+    rig.ejections++;
+    snprintf(rig.ejected, sizeof rig.ejected, "%s", endpoint);
+    snprintf(rig.ejected_why, sizeof rig.ejected_why, "%s", why);
+}
+
 static void heard_connected(void *argument, bool connected)
 {
     if (argument != rig.feed_argument)
@@ -113,6 +123,7 @@ void rig_feed(void)
                                              .drained = heard_drained,
                                              .listener = heard_listener,
                                              .counters = heard_counters,
+                                             .ejected = heard_ejected,
                                              .connected = heard_connected,
                                              .argument = rig.feed_argument};
     rig.feed = proxy_feed_create(&(struct feed_config){.loop = rig.loop,
@@ -184,6 +195,9 @@ void rig_put_as(const char *service, const char *listen, const struct rig_endpoi
                                                             .drain_timeout_ns = rig.drain_ns,
                                                             .connect_timeout_ns = rig.connect_ns,
                                                             .idle_timeout_ns = rig.idle_ns,
+                                                            .slow_start_ns = rig.slow_start_ns,
+                                                            .max_connections = rig.max_connections,
+                                                            .ejection = rig.ejection,
                                                             .endpoints = fed,
                                                             .endpoint_count = count});
 }

@@ -16,6 +16,7 @@ enum origin_kind {
     ORIGIN_ECHO,     /* what it gets, until the end */
     ORIGIN_COUNT,    /* reads to the end, then answers the number of bytes */
     ORIGIN_FIRST,    /* says "hello" and ends its side; then reads to the end */
+    ORIGIN_RESET,    /* takes a connection and resets it at its first byte */
     ORIGIN_SOURCE,   /* sends ORIGIN_BYTES of a pattern, then ends */
 };
 enum { ORIGIN_BYTES = 50 << 20 };
@@ -53,6 +54,9 @@ struct rig {
     const char *balancer, *config;
     uint64_t drain_ns, idle_ns, connect_ns;
     uint8_t protocol;
+    struct feed_ejection ejection;
+    uint64_t slow_start_ns;
+    uint32_t max_connections;
     const char *host, *prefix; /* NULL: any */
     const char *sticky;        /* NULL: none */
 
@@ -63,6 +67,9 @@ struct rig {
     bool listening, listener_known;
     char listener_message[200];
     uint64_t in_flight, served, failed; /* of endpoint "a" */
+    bool out;                           /* what was told last of an ejection */
+    uint32_t ejections;                 /* so often */
+    char ejected[64], ejected_why[96];
 };
 extern struct rig rig;
 void rig_prepare(void); /* defaults; call before changing them */

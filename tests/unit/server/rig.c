@@ -370,6 +370,12 @@ void rig_report_gone(struct rig_node *node, const char *id)
     rig_run_ms(20);
 }
 
+void rig_report_ejection(struct rig_node *node, const struct reported_ejection *ejection)
+{
+    send(node, (struct report){.ejections = {ejection, 1}});
+    rig_run_ms(20);
+}
+
 uint8_t rig_endpoint_state(const struct rig_node *node, const char *container)
 {
     for (unsigned i = 0; i < node->endpoint_count; i++)

@@ -66,6 +66,7 @@ struct rig_container *rig_container_of(struct rig_node *node, const char *id_par
 /* What its agent says of a container on its own account. */
 void rig_report(struct rig_node *node, const struct reported_container *container);
 void rig_report_gone(struct rig_node *node, const char *id);
+void rig_report_ejection(struct rig_node *node, const struct reported_ejection *ejection);
 /* What the node's proxy has: by container, 0 when it has no such endpoint. */
 uint8_t rig_endpoint_state(const struct rig_node *node, const char *container);
 unsigned rig_active(const struct rig_node *node);
