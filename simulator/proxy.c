@@ -61,22 +61,106 @@ bool proxy_has_active(const struct host *host, const char *id)
 
 /* -- telling the agent -- */
 
+/* Its socket takes words also while the agent is stopped. */
 static bool can_tell(struct host *host)
 {
     process_sync(&host->process);
-    return process_runs(&host->process) && host->agent && host->proxy.callbacks.acknowledged;
+    return host->process.loop && !host->process.dying && host->agent &&
+           host->proxy.callbacks.acknowledged;
+}
+
+/* What it says is on its way for a moment: in order, and the agent may have said more meanwhile. */
+static void say(struct host *host, const struct proxy_word *word)
+{
+    struct sim_proxy *proxy = &host->proxy;
+    uint64_t due_ns = now_ns() + NS_PER_US * draw_between(STREAM_PROXY, 10, 1000);
+    if (strikes(FAULT_PROXY_SLOW, STREAM_PROXY))
+        due_ns += draw_around(STREAM_PROXY, NS_PER_SECOND / 2);
+    struct proxy_word *copy = memory_alloc(sizeof *copy);
+    *copy = *word;
+    copy->next = NULL;
+    copy->due_ns = due_ns > proxy->last_word_ns ? due_ns : proxy->last_word_ns;
+    proxy->last_word_ns = copy->due_ns;
+    struct proxy_word **link = &proxy->words;
+    while (*link)
+        link = &(*link)->next;
+    *link = copy;
+    if (!loop_timer_armed(&proxy->words_due))
+        loop_timer_start(&proxy->words_due, copy->due_ns - now_ns());
+}
+
+static void hear(const struct feed_callbacks *to, const struct proxy_word *word)
+{
+    switch (word->kind) {
+    case WORD_CONNECTED:
+        if (to->connected)
+            to->connected(to->argument, word->yes);
+        break;
+    case WORD_ACKNOWLEDGED:
+        to->acknowledged(to->argument, word->numbers[0]);
+        break;
+    case WORD_DRAINED:
+        to->drained(to->argument, word->service, word->endpoint, word->numbers[0]);
+        break;
+    case WORD_LISTENER:
+        to->listener(to->argument, word->service, word->yes,
+                     word->yes ? "" : "the address is in use");
+        break;
+    case WORD_COUNTERS:
+        to->counters(to->argument, word->service, word->endpoint, word->numbers[0],
+                     word->numbers[1], word->numbers[2]);
+        break;
+    }
+}
+
+static void words_arrive(void *argument)
+{
+    struct host *host = argument;
+    struct sim_proxy *proxy = &host->proxy;
+    process_sync(&host->process);
+    if (!proxy->words)
+        return;
+    if (!process_runs(&host->process)) { /* stopped; dead, it would have taken them along */
+        loop_timer_start(&proxy->words_due, 20 * NS_PER_MS);
+        return;
+    }
+    struct proxy_word *word = proxy->words;
+    proxy->words = word->next;
+    if (proxy->words)
+        loop_timer_start(&proxy->words_due,
+                         proxy->words->due_ns > now_ns() ? proxy->words->due_ns - now_ns() : 0);
+    hear(&proxy->callbacks, word);
+    free(word);
+}
+
+static void forget_words(struct sim_proxy *proxy)
+{
+    while (proxy->words) {
+        struct proxy_word *next = proxy->words->next;
+        free(proxy->words);
+        proxy->words = next;
+    }
+    loop_timer_stop(&proxy->words_due);
+}
+
+static void tell_connected(struct host *host, bool connected)
+{
+    if (can_tell(host))
+        say(host, &(struct proxy_word){.kind = WORD_CONNECTED, .yes = connected});
 }
 
 static void tell_drained(struct host *host, const char *service, struct proxy_endpoint *endpoint,
                          uint64_t cut)
 {
-    char id[80];
+    struct proxy_word word = {.kind = WORD_DRAINED, .numbers = {cut}};
     if (endpoint->told || !can_tell(host))
         return;
     endpoint->told = true;
-    memcpy(id, endpoint->id, sizeof id);
-    trace('P', "%s %s %s drained, %llu cut", host->name, service, id, (unsigned long long)cut);
-    host->proxy.callbacks.drained(host->proxy.callbacks.argument, service, id, cut);
+    snprintf(word.service, sizeof word.service, "%s", service);
+    memcpy(word.endpoint, endpoint->id, sizeof word.endpoint);
+    trace('P', "%s %s %s drained, %llu cut", host->name, service, word.endpoint,
+          (unsigned long long)cut);
+    say(host, &word);
 }
 
 /* -- connections -- */
@@ -170,13 +254,18 @@ static void turn(void *argument)
             tell_drained(host, service->name, endpoint, count);
         }
     }
-    if (draw(STREAM_TRAFFIC, 8) || !proxy->now.count || !can_tell(host) || !proxy->now.count)
+    if (draw(STREAM_TRAFFIC, 8) || !can_tell(host) || !proxy->now.count)
         return;
-    struct proxy_table_service *service = &proxy->now.services[0];
-    for (uint32_t k = 0; k < service->count; k++)
-        proxy->callbacks.counters(proxy->callbacks.argument, service->name,
-                                  service->endpoints[k].id, service->endpoints[k].in_flight,
-                                  service->endpoints[k].served, service->endpoints[k].failed);
+    const struct proxy_table_service *service = &proxy->now.services[0];
+    for (uint32_t k = 0; k < service->count; k++) {
+        const struct proxy_endpoint *endpoint = &service->endpoints[k];
+        struct proxy_word word = {
+            .kind = WORD_COUNTERS,
+            .numbers = {endpoint->in_flight, endpoint->served, endpoint->failed}};
+        memcpy(word.service, service->name, sizeof word.service);
+        memcpy(word.endpoint, endpoint->id, sizeof word.endpoint);
+        say(host, &word);
+    }
 }
 
 /* -- the agent's end -- */
@@ -303,11 +392,12 @@ static void take_over_endpoints(struct host *host, struct proxy_table_service *t
 static void tell_listeners(struct host *host)
 {
     for (uint32_t i = 0; i < host->proxy.now.count; i++) {
-        bool taken = strikes(FAULT_PROXY_LISTENER, STREAM_PROXY);
-        if (can_tell(host) && i < host->proxy.now.count)
-            host->proxy.callbacks.listener(host->proxy.callbacks.argument,
-                                           host->proxy.now.services[i].name, !taken,
-                                           taken ? "the address is in use" : "");
+        struct proxy_word word = {.kind = WORD_LISTENER,
+                                  .yes = !strikes(FAULT_PROXY_LISTENER, STREAM_PROXY)};
+        if (!can_tell(host) || i >= host->proxy.now.count)
+            return;
+        memcpy(word.service, host->proxy.now.services[i].name, sizeof word.service);
+        say(host, &word);
     }
 }
 
@@ -369,7 +459,7 @@ static void apply(void *argument)
     proxy->epoch++;
     trace('P', "%s has %llu", host->name, (unsigned long long)version);
     if (can_tell(host))
-        proxy->callbacks.acknowledged(proxy->callbacks.argument, version);
+        say(host, &(struct proxy_word){.kind = WORD_ACKNOWLEDGED, .numbers = {version}});
     tell_listeners(host);
     tell_empty_drains(host);
 }
@@ -392,8 +482,7 @@ static void die(struct host *host, uint64_t away_ns)
     loop_timer_init(&proxy->restart, world.loop, "proxy up", come_up, host);
     loop_timer_start(&proxy->restart, away_ns);
     host->steady_since_ns = 0;
-    if (can_tell(host) && proxy->callbacks.connected)
-        proxy->callbacks.connected(proxy->callbacks.argument, false);
+    tell_connected(host, false);
 }
 
 static void crash(void *argument)
@@ -426,8 +515,7 @@ static void come_up(void *argument)
     proxy->up = true;
     proxy->up_since_ns = now_ns();
     trace('P', "the proxy of %s is up", host->name);
-    if (can_tell(host) && proxy->callbacks.connected)
-        proxy->callbacks.connected(proxy->callbacks.argument, true);
+    tell_connected(host, true);
     if (proxy->asked_version) {
         proxy->publish_asked = true; /* the feed sends everything again */
         apply_soon(host);
@@ -440,6 +528,7 @@ void proxy_init(struct host *host)
     proxy->up = true;
     loop_timer_init(&proxy->apply, world.loop, "proxy table", apply, host);
     loop_timer_init(&proxy->turn, world.loop, "traffic", turn, host);
+    loop_timer_init(&proxy->words_due, world.loop, "proxy word", words_arrive, host);
     loop_timer_start(&proxy->turn, NS_PER_SECOND);
     arm_trouble(host);
 }
@@ -453,6 +542,7 @@ void proxy_agent_died(struct host *host)
     proxy->asked_version = proxy->applied_version = 0;
     proxy->publish_asked = proxy->has_table = false;
     forget_withdrawn(proxy);
+    forget_words(proxy);
     loop_timer_stop(&proxy->apply);
     for (uint32_t i = 0; i < proxy->now.count; i++) /* the next agent is owed the word again */
         for (uint32_t k = 0; k < proxy->now.services[i].count; k++)

@@ -213,6 +213,20 @@ struct proxy_table {
     uint32_t count;
     struct proxy_table_service services[PROXY_SERVICES];
 };
+enum proxy_word_kind {
+    WORD_CONNECTED = 1,
+    WORD_ACKNOWLEDGED,
+    WORD_DRAINED,
+    WORD_LISTENER,
+    WORD_COUNTERS
+};
+struct proxy_word { /* on its way to the agent */
+    struct proxy_word *next;
+    enum proxy_word_kind kind;
+    uint64_t due_ns, numbers[3];
+    bool yes;
+    char service[64], endpoint[80];
+};
 struct sim_proxy {
     bool up;
     struct proxy_table fed;                  /* the agent's end: what was put */
@@ -225,6 +239,9 @@ struct sim_proxy {
         char id[80];
     } * withdrawn; /* takes effect with the next publication */
     struct feed_callbacks callbacks;
+    struct proxy_word *words; /* in order */
+    uint64_t last_word_ns;
+    struct loop_timer words_due;
     uint64_t epoch; /* counts publications that took effect */
     uint64_t up_since_ns;
     struct loop_timer apply, turn, restart;

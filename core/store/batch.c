@@ -108,10 +108,25 @@ static void read_back(struct loop_job *job)
 
 /* -- on the loop -- */
 
+static struct txn *reversed(struct txn *txn)
+{
+    struct txn *first = NULL;
+    while (txn) {
+        struct txn *next = txn->next;
+        txn->next = first;
+        first = txn;
+        txn = next;
+    }
+    return first;
+}
+
+/* The last first: each is built on those before it. */
 static void undo_all(struct txn *txn)
 {
-    for (; txn; txn = txn->next)
-        txn_undo(txn);
+    struct txn *last = reversed(txn);
+    for (struct txn *at = last; at; at = at->next)
+        txn_undo(at);
+    (void)reversed(last);
 }
 
 static void refuse_all(struct state *state, struct txn *first, const struct error *error)
@@ -129,8 +144,8 @@ static void drop(struct state *state, struct txn *rest, const struct error *erro
 {
     struct batch *forming = state->forming;
     state->forming = NULL;
-    undo_all(rest);
     undo_all(forming ? forming->first : NULL);
+    undo_all(rest);
     refuse_all(state, rest, error);
     if (forming) {
         refuse_all(state, forming->first, error);
@@ -364,7 +379,6 @@ void batch_drop_asides(struct state *state)
 {
     while (state->asides) {
         struct batch *holder = take_aside(&state->asides->job.completion);
-        txn_undo(holder->first);
         txn_destroy(holder->first);
         batch_destroy(holder);
     }
@@ -382,7 +396,6 @@ static void empty_done(struct loop_task *task)
 static void refused_done(struct loop_task *task)
 {
     struct batch *holder = take_aside(task);
-    txn_undo(holder->first);
     refuse_all(holder->state, holder->first, &holder->refusal);
     batch_destroy(holder);
 }
@@ -432,6 +445,7 @@ void txn_submit(struct txn *txn, void (*done)(void *argument, const struct error
     if (state->closing || !txn_within_limits(txn, &refusal)) {
         if (state->closing)
             error_set(&refusal, ERROR_UNAVAILABLE, "the daemon is ending");
+        txn_take_back(txn);
         txn_refuse_aside(txn, &refusal);
         return;
     }

@@ -171,17 +171,18 @@ void txn_audit(struct txn *txn, const char *verb, const char *object, const char
     drop_oldest(txn, KIND_AUDIT, 10 * txn->state->event_limit);
 }
 
-/* Takes the head back to the newest version that is not of this transaction. Later ones are dropped
- * with it, so that is the committed one. */
+/* What was head before it is head again: nothing may have been built on it. What a store that does
+ * not answer was given may yet be in, so it stays head. */
 void txn_undo(struct txn *txn)
 {
-    memset(txn->state->dropped_up_to, 0, sizeof txn->state->dropped_up_to);
-    for (size_t i = 0; i < txn->count; i++) {
-        const struct record *probe =
-            txn->changes[i].after ? txn->changes[i].after : txn->changes[i].before;
+    if (txn->count)
+        memset(txn->state->dropped_up_to, 0, sizeof txn->state->dropped_up_to);
+    for (size_t i = txn->count; i-- > 0;) {
+        const struct change *change = &txn->changes[i];
+        const struct record *probe = change->after ? change->after : change->before;
         struct index *index = index_of(txn->state, probe);
         struct index_entry *entry = index_find(index, probe);
-        set_head(txn->state, entry, entry->committed);
+        set_head(txn->state, entry, change->before);
         settle(index, entry, probe);
     }
 }
@@ -202,20 +203,12 @@ void txn_refuse(struct txn *txn, const struct error *error)
     txn_destroy(txn);
 }
 
-/* Only this one is undone: what was head before it is head again. */
 void txn_take_back(struct txn *txn)
 {
-    if (txn->count)
-        memset(txn->state->dropped_up_to, 0, sizeof txn->state->dropped_up_to);
-    for (size_t i = txn->count; i-- > 0;) {
-        struct change *change = &txn->changes[i];
-        const struct record *probe = change->after ? change->after : change->before;
-        struct index *index = index_of(txn->state, probe);
-        struct index_entry *entry = index_find(index, probe);
-        set_head(txn->state, entry, change->before);
-        settle(index, entry, probe);
-        record_release(change->before);
-        record_release(change->after);
+    txn_undo(txn);
+    for (size_t i = 0; i < txn->count; i++) {
+        record_release(txn->changes[i].before);
+        record_release(txn->changes[i].after);
     }
     txn->count = 0;
 }

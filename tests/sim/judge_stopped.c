@@ -80,7 +80,9 @@ void judge_replaced(const struct true_container *victim)
         if (other == victim || other->gone || other->stopping || other->failed ||
             strcmp(other->deployment, victim->deployment) != 0)
             continue;
-        const char *without = served ? missing_on(other) : NULL;
+        /* One that has just left the tables may have been in them when this was decided. */
+        bool left = other->ceased_ns && now_ns() - other->ceased_ns < DECISION_NS;
+        const char *without = served && !left ? missing_on(other) : NULL;
         bool good = may_have_been_ready(other) && !without;
         serving += good;
         if (!good)

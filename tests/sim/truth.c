@@ -84,6 +84,8 @@ static void set_ready(struct true_container *container, bool ready)
 {
     if (container->ready == ready)
         return;
+    if (!ready)
+        container->ceased_ns = now_ns();
     container->ready = ready;
     container->ready_changed_ns = now_ns();
 }

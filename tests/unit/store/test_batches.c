@@ -163,6 +163,30 @@ Test(batches, nobody_waits_for_a_store_that_never_answers_again)
     run_ms(2000); /* it closes once it knows */
 }
 
+Test(batches, what_may_have_happened_stays_head_when_what_was_built_on_it_is_dropped)
+{
+    struct outcome second = {0}, third = {0}, fourth = {0};
+    put_one("a", NULL);
+    run_ms(50);
+    scripted.status = ORCH_E_UNKNOWN;
+    scripted.prefix = 0;
+    scripted.quietly = true;
+    scripted.blind_heads = 1;
+    put_one("a", &second);
+    const struct record *given = find(STATE_HEAD, "a");
+    send_batch();
+    put_one("a", &third);
+    put_one("a", &fourth);
+    run_ms(50);
+    expect_error(&second, ERROR_UNKNOWN_OUTCOME);
+    expect_error(&third, ERROR_UNAVAILABLE);
+    expect_error(&fourth, ERROR_UNAVAILABLE);
+    cr_assert_eq(find(STATE_HEAD, "a"), given, "not the committed one: it may be in");
+    run_ms(2000);
+    cr_assert_eq(find(STATE_COMMITTED, "a"), given);
+    cr_assert_eq(find(STATE_HEAD, "a"), given);
+}
+
 Test(batches, a_daemon_that_was_fenced_off_writes_no_more)
 {
     struct outcome a = {0}, b = {0};
