@@ -87,7 +87,10 @@ static void info_known(void *argument, orch_status status, const struct error *e
     }
     if (!agent->node.name)
         take_info(agent, info);
-    agent_runtime_is(agent, true, "");
+    /* One that was away may have ended what ran, and gives its addresses anew: only a list tells.
+     */
+    if (!agent->list_count)
+        agent_runtime_is(agent, true, "");
     report_due(agent);
     observe_start(agent);
     observe_want_list(agent);

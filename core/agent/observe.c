@@ -147,13 +147,13 @@ static void listed(void *argument, orch_status status, const struct error *error
         agent_runtime_is(agent, false, error->message);
         return;
     }
-    agent_runtime_is(agent, true, "");
     for (uint32_t i = 0; i < count; i++)
         note_found(agent, &views[i]);
     take_found(agent);
     for (uint32_t i = 0; i < count; i++)
         take_view(agent, &views[i], number);
     take_absent(agent, number);
+    agent_runtime_is(agent, true, ""); /* what ended is known before anything starts */
     if (!agent->listed && agent->full_assignment)
         agent->listed = true;
     report_arrange(agent);

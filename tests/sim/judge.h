@@ -18,10 +18,10 @@ struct true_container {
     bool stopping, failed, gone, has_liveness;
     uint64_t end_known_ns; /* since when the agent knows that it does not run */
     uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
-    bool ready, said_failed; /* in the last report that reached the leader */
+    bool ready, said_failed;              /* in the last report that reached the leader */
     uint64_t ready_changed_ns, ceased_ns; /* ceased: when it was last said not to be any more */
-    uint32_t starts;             /* in the engines */
-    uint64_t start_times_ns[16]; /* a ring */
+    uint32_t starts;                      /* in the engines */
+    uint64_t start_times_ns[16];          /* a ring */
     int64_t cpu_millis, memory_bytes;
     int64_t ports[4];
     uint32_t port_count;

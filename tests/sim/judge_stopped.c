@@ -45,6 +45,14 @@ static bool is_served(const char *deployment)
     return false;
 }
 
+static bool is_published(const struct true_container *container)
+{
+    for (uint32_t i = 0; i < world.options.hosts; i++)
+        if (proxy_endpoint(&world.hosts[i], NULL, container->id))
+            return true;
+    return false;
+}
+
 /* Has its readiness been known long enough to be what was decided on? */
 static bool was_ready(const struct true_container *container)
 {
@@ -75,6 +83,8 @@ void judge_replaced(const struct true_container *victim)
         truth_is_lost(victim) || truth_node_is_away(victim->node) || is_suspect(victim->node))
         return;
     bool served = is_served(victim->deployment);
+    if (served && !is_published(victim))
+        return; /* nobody is sent to one that waited for its promotion */
     HASH_ITER(hh, run.truth.containers, other, next)
     {
         if (other == victim || other->gone || other->stopping || other->failed ||

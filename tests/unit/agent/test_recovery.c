@@ -463,6 +463,29 @@ Test(recovery, an_engine_that_went_away_changes_nothing)
     cr_assert_eq(engine.streams, 2, "its events are heard again");
 }
 
+Test(recovery, what_ended_with_the_engine_leaves_the_proxy_before_anything_starts)
+{
+    rig.has_feed = true;
+    begin();
+    rig_publish(ID, rig_seen(ID)->address, ENDPOINT_ACTIVE);
+    rig_run_ms(50);
+    cr_assert_str_eq(rig.fed, ID ":active");
+    engine.down = true;
+    engine_cut_events();
+    engine_find("web-0")->state = ORCH_CONTAINER_EXITED;
+    rig_want("web-1-aaaaaa", 1, ASSIGNED_RUN);
+    rig_send(false);
+    rig_run_ms(5000);
+    rig.hold_feed = true;
+    engine.down = false;
+    rig_run_ms(2500);
+    cr_assert_str_eq(rig.fed, "");
+    cr_assert_eq(engine.starts, 1, "its address may be given to the next");
+    rig_feed_acknowledge();
+    rig_run_ms(2000);
+    cr_assert_eq(engine.starts, 3);
+}
+
 Test(recovery, an_engine_that_is_down_at_the_start_is_waited_for)
 {
     engine.down = true;
