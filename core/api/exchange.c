@@ -2,6 +2,7 @@
  *
  * The body of a refused request is read and thrown away up to a bound, since a connection that is
  * closed with bytes unread resets, and the client would never see why. */
+#include "api/audit.h"
 #include "api/impl.h"
 #include "api/planning.h"
 #include "base/clock.h"
@@ -363,8 +364,10 @@ void exchange_completed(void *argument, struct MHD_Connection *mhd, void **conte
     struct connection *connection = exchange->connection;
     struct api *api = exchange->api;
     uint64_t took_ns = loop_now_ns(api->loop) - exchange->began_ns;
-    if (exchange->request.done)
+    if (exchange->request.done) {
         figures_count(api, exchange->route_index, exchange->request.status, took_ns);
+        audit_note(api->audit, exchange);
+    }
     log_exchange(exchange, took_ns);
     if ((exchange->request.stream || exchange->watcher) && exchange->queued)
         epoll_ctl(api->hangup_fd, EPOLL_CTL_DEL, connection->fd, NULL);

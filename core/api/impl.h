@@ -121,6 +121,7 @@ void figures_count(struct api *api, size_t route_index, int status, uint64_t too
 
 /* -- the server -- */
 
+struct audit_log;
 struct connection;
 struct exchange;
 struct hub;
@@ -158,6 +159,7 @@ struct api {
     struct hub *hub;                 /* [loop] */
     struct idempotency *idempotency; /* [loop] */
     struct plan_tokens *plan_tokens; /* [api] */
+    struct audit_log *audit;         /* [api] */
     struct watch_server *watches;
 
     /* Stopping. */

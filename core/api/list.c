@@ -218,8 +218,9 @@ static bool read_after(struct request *request, struct list_job *job)
     const char *given = request_query(request, "after");
     if (!given || !*given)
         return true;
-    if (job->kind->id == KIND_EVENT && !given[strspn(given, "0123456789")]) {
-        job->after = given; /* an event's number says as much as a cursor */
+    bool numbered = job->kind->id == KIND_EVENT || job->kind->id == KIND_AUDIT;
+    if (numbered && !given[strspn(given, "0123456789")]) {
+        job->after = given; /* the number says as much as a cursor */
         return true;
     }
     job->after = cursor_decode(&request->arena, given);

@@ -34,7 +34,7 @@ struct shown_kind {
     void (*write)(const struct record *record, const void *soft, struct text *out);
 };
 extern const struct shown_kind shown_deployments, shown_containers, shown_nodes, shown_services,
-    shown_events;
+    shown_events, shown_audit;
 
 /* [loop] A shown copy of the record as it is now. */
 struct shown shown_take(const struct api_parts *parts, const struct shown_kind *kind,
@@ -42,8 +42,8 @@ struct shown shown_take(const struct api_parts *parts, const struct shown_kind *
 void shown_release(struct shown *shown); /* [any] */
 
 /* [api] Runs the whole list request: reads limit, after, selector, fields (and order where the kind
- * is events), asks `filter` on the loop for each record, replies. `filter_data` lives in the
- * request's arena. */
+ * is numbered: events, audit), asks `filter` on the loop for each record, replies. `filter_data`
+ * lives in the request's arena. */
 typedef bool list_filter(const struct record *record, const void *soft, const void *filter_data);
 void list_reply(struct request *request, const struct shown_kind *kind, list_filter *filter,
                 const void *filter_data);

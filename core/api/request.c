@@ -126,6 +126,7 @@ static void fail(struct request *request, const struct error *error,
                  const struct schema_faults *faults)
 {
     struct error copy = *error; /* may be the request's own */
+    request->error = copy;
     text_clear(&request->out);
     reply_write_error(&request->out, &copy, faults);
     request->content_type = NULL;

@@ -47,16 +47,20 @@ struct route {
                                            unknown ones are refused with 400 */
     int status;                         /* of success; 0: 200 */
     uint8_t lane;                       /* enum api_lane; 0: LANE_USERS */
+    uint8_t audit;                      /* enum route_audit */
     bool no_dry_run;                    /* it is refused with dryRun=true */
     bool loopback_open;                 /* a loopback peer without Forwarded needs no key */
 };
+/* What is noted of requests that may change something: refusals, since changes are in transactions;
+ * everything, where it is done without one; nothing, where there is nothing to it. */
+enum route_audit { AUDIT_REFUSALS = 0, AUDIT_ALL, AUDIT_NOTHING };
 enum route_body { BODY_NONE = 0, BODY_OPTIONAL, BODY_REQUIRED };
 struct route_table {
     const struct route *routes;
     size_t count;
 };
 extern const struct route_table routes_deployments, routes_containers, routes_nodes,
-    routes_services, routes_events, routes_cluster, routes_plan, routes_server;
+    routes_services, routes_events, routes_audit, routes_cluster, routes_plan, routes_server;
 
 struct request {
     struct api *api;

@@ -4,6 +4,7 @@
  * that set stays silent, so whoever embeds it must ask MHD_get_timeout after every MHD_run, and run
  * it again at once where that says 0. */
 #include "api/impl.h"
+#include "api/audit.h"
 #include "api/idempotency.h"
 #include "api/planning.h"
 #include "api/watch.h"
@@ -187,6 +188,7 @@ static void free_parts(struct api *api)
     hub_destroy(api->hub);
     idempotency_destroy(api->idempotency);
     plan_tokens_destroy(api->plan_tokens);
+    audit_log_destroy(api->audit);
     lanes_finish(&api->lanes);
     auth_finish(&api->auth);
     router_finish(&api->router);
@@ -267,6 +269,7 @@ struct api *api_create_with(const struct api_parts *parts, const char *key,
     api->hub = hub_create(api);
     api->idempotency = idempotency_create(api);
     api->plan_tokens = plan_tokens_create();
+    api->audit = audit_log_create(api);
     openapi_write(&api->router, &api->openapi);
     if (open_all(api, error))
         return api;
@@ -277,8 +280,8 @@ struct api *api_create_with(const struct api_parts *parts, const char *key,
 struct api *api_create(const struct api_parts *parts, const char *key, struct error *error)
 {
     static const struct route_table *const tables[] = {
-        &routes_deployments, &routes_containers, &routes_nodes, &routes_services,
-        &routes_events,      &routes_cluster,    &routes_plan,  &routes_server};
+        &routes_deployments, &routes_containers, &routes_nodes, &routes_services, &routes_events,
+        &routes_audit,       &routes_cluster,    &routes_plan,  &routes_server};
     return api_create_with(parts, key, &api_default_limits, tables,
                            sizeof tables / sizeof tables[0], error);
 }

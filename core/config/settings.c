@@ -233,7 +233,7 @@ static const struct type node_settings_type = {
 
 static const struct field events_fields[] = {
     FIELD(config_events, limit, "limit", FIELD_INT, .min = 100, .max = 1000000, .initial = "10000",
-          .doc = "Events kept; the oldest go first."),
+          .doc = "Events kept, and ten times as many entries of the audit; the oldest go first."),
 };
 static const struct type events_type = {
     .name = "Events", .size = sizeof(struct config_events), TYPE_FIELDS(events_fields)};

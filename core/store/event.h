@@ -17,7 +17,9 @@ struct event {
 };
 struct audit {
     struct record record;
-    const char *by, *verb, *object, *detail;
+    const char *by, *request, *verb, *object, *detail;
+    const char *result; /* NULL: done; else why not, as the error's word */
+    int64_t version;    /* of the object after it; 0: it has none, or nothing changed */
 };
 struct meta {
     struct record record; /* record.uid: the cluster's */

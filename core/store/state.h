@@ -90,7 +90,11 @@ uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *re
                    const char *object, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 /* The audit entry of a user's change rides in the same transaction. */
+/* The object's version is that of the last of its changes that has one. */
 void txn_audit(struct txn *txn, const char *verb, const char *object, const char *detail);
+/* Any other entry, as filled but for number and time; the oldest go. */
+struct audit;
+void txn_audit_entry(struct txn *txn, const struct audit *entry);
 bool txn_is_empty(const struct txn *txn);
 bool txn_is_dry_run(const struct txn *txn);
 /* What else is to be changed should go into another one: the store's limits come near. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { AUDITS_PER_EVENT = 10 }; /* they are kept for so much longer */
+
 static void mark_request(struct txn *txn, const struct origin *origin)
 {
     struct idempotency_record marker = {.record.created_at_ms = loop_wall_ms(txn->state->loop),
@@ -159,16 +161,34 @@ uint64_t txn_event(struct txn *txn, enum event_severity severity, const char *re
     return event.record.seq;
 }
 
+void txn_audit_entry(struct txn *txn, const struct audit *entry)
+{
+    struct audit audit = *entry;
+    audit.record =
+        (struct record){.seq = ++txn->state->seq, .created_at_ms = loop_wall_ms(txn->state->loop)};
+    txn_put(txn, record_create(&audit_kind, &audit));
+    drop_oldest(txn, KIND_AUDIT, AUDITS_PER_EVENT * txn->state->event_limit);
+}
+
+static uint64_t declared_version(const struct txn *txn)
+{
+    for (size_t i = txn->count; i-- > 0;) {
+        const struct change *change = &txn->changes[i];
+        const struct record *record = change->after ? change->after : change->before;
+        if (record->version)
+            return record->version;
+    }
+    return 0;
+}
+
 void txn_audit(struct txn *txn, const char *verb, const char *object, const char *detail)
 {
-    struct audit audit = {
-        .record = {.seq = ++txn->state->seq, .created_at_ms = loop_wall_ms(txn->state->loop)},
-        .by = txn->by,
-        .verb = verb,
-        .object = object,
-        .detail = detail};
-    txn_put(txn, record_create(&audit_kind, &audit));
-    drop_oldest(txn, KIND_AUDIT, 10 * txn->state->event_limit);
+    txn_audit_entry(txn, &(struct audit){.by = txn->by,
+                                         .request = txn->request_id,
+                                         .verb = verb,
+                                         .object = object,
+                                         .detail = detail,
+                                         .version = (int64_t)declared_version(txn)});
 }
 
 /* What was head before it is head again: nothing may have been built on it. What a store that does

@@ -136,7 +136,7 @@ def test_reserved_fields_are_refused_until_they_are_built(api, name, field):
 
 
 @pytest.mark.parametrize("path", ("/secrets", "/configs", "/volumes", "/registries", "/jobs",
-                                  "/keys", "/audit", "/namespaces"))
+                                  "/keys", "/namespaces"))
 def test_reserved_routes_are_answered_with_400_or_404(api, path):
     reply = api.get(path)
     reply.error(reply.check(400, 404).status)

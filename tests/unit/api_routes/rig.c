@@ -267,8 +267,8 @@ static const struct route *find_route(const struct call *call, const char *path,
                                       struct request *request)
 {
     static const struct route_table *const tables[] = {
-        &routes_deployments, &routes_containers, &routes_nodes, &routes_services,
-        &routes_events,      &routes_cluster,    &routes_plan};
+        &routes_deployments, &routes_containers, &routes_nodes,   &routes_services,
+        &routes_events,      &routes_audit,      &routes_cluster, &routes_plan};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         for (size_t j = 0; j < tables[i]->count; j++) {
             const struct route *route = &tables[i]->routes[j];
