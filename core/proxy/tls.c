@@ -32,10 +32,10 @@ static ssize_t pull(gnutls_transport_ptr_t pointer, void *bytes, size_t length)
 static ssize_t push(gnutls_transport_ptr_t pointer, const giovec_t *parts, int count)
 {
     const struct tls *tls = pointer;
-    return sendmsg(tls->fd,
-                   &(struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)parts,
-                                    .msg_iovlen = (size_t)count},
-                   MSG_NOSIGNAL);
+    return sendmsg(
+        tls->fd,
+        &(struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count},
+        MSG_NOSIGNAL);
 }
 
 struct tls *tls_create(struct worker *worker, int fd)

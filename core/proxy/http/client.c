@@ -276,7 +276,8 @@ void http_answer(struct http_client *client, uint16_t status, const char *text)
 {
     uint8_t *out = client->worker->http->written;
     bool more = client->in && client->in->at < client->in->end;
-    if (!client->request.done || more || status < 500)
+    bool framed = status == 404 || status >= 500; /* what else refuses is not sure of its end */
+    if (!client->request.done || more || !framed)
         client->closing = client->lingers = true;
     size_t length = http_write_answer(out, status, text, client->method_id == HTTP_HEAD,
                                       http_persistence(client));
@@ -310,8 +311,7 @@ static void begin(struct http_client *client)
     if (!http_routes_are_closed(client->routes)) /* else it is served as it was, to its end */
         service = http_routes_find(client->routes, &in->head, in->bytes);
     if (!service) {
-        client->in->head.fault = "No service has this host and path";
-        refuse(client, 404);
+        http_exchange_unknown(client);
         return;
     }
     if (service != client->service) {

@@ -166,6 +166,7 @@ struct worker_service *http_routes_find(const struct http_routes *routes,
 
 /* exchange.c */
 void http_exchange_begin(struct http_client *client);
+void http_exchange_unknown(struct http_client *client); /* no service means it: 404 */
 void http_exchange_connected(struct http_client *client);
 void http_exchange_connect_failed(struct http_client *client, uint32_t outcome);
 void http_exchange_pump(struct http_client *client);  /* its body may be read */

@@ -420,7 +420,8 @@ static bool take_prefix(struct http_client *client)
            http_last_chunk(client->worker, client->worker->http->written, &client->request);
 }
 
-void http_exchange_begin(struct http_client *client)
+/* Its first facts, and what has come of its body. False: that is no body. */
+static bool take_request(struct http_client *client)
 {
     struct http_intake *in = client->in;
     const struct http_head *head = &in->head;
@@ -433,13 +434,28 @@ void http_exchange_begin(struct http_client *client)
     client->full_reads = client->interims = 0;
     client->status = 0;
     client->waited_ns = 0;
-    client->ticket = read_ticket(client);
+    client->ticket = 0;
     client->upgrades = wants_upgrade(head, in->bytes);
     http_body_begin(&client->request, head);
     http_body_none(&client->reply);
     in->at = head->length;
-    if (take_prefix(client))
-        connect_to_any(client);
+    return take_prefix(client);
+}
+
+void http_exchange_begin(struct http_client *client)
+{
+    if (!take_request(client)) {
+        body_is_bad(client);
+        return;
+    }
+    client->ticket = read_ticket(client);
+    connect_to_any(client);
+}
+
+void http_exchange_unknown(struct http_client *client)
+{
+    if (take_request(client))
+        http_answer(client, 404, "No service has this host and path");
     else
         body_is_bad(client);
 }

@@ -137,7 +137,8 @@ Test(config, tells_every_fault_with_its_place_and_path)
         {"proxy: {workers: 257}\n", "f.yaml:1:18: proxy.workers: must be from 0 to 256\n"},
         {"proxy: {linger: soon}\n", "f.yaml:1:17: proxy.linger: is no duration: \"500ms\", "
                                     "\"1m30s\" or seconds as a number\n"},
-        {"proxy: {certificates: {}}\n", "f.yaml:1:23: proxy.certificates: must be a list, not an object\n"},
+        {"proxy: {certificates: {}}\n",
+         "f.yaml:1:23: proxy.certificates: must be a list, not an object\n"},
         {"proxy: {user: 'a b'}\n", "f.yaml:1:15: proxy.user: must be the name of a user\n"},
         {"stateDir: state\n", "f.yaml:1:11: stateDir: must be an absolute path\n"},
         {"stateDir: ''\n",
