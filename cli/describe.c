@@ -272,10 +272,9 @@ static void show_endpoints(struct cli *cli, const char *service)
 static void describe_service(struct cli *cli, const json_t *object)
 {
     static const char *const names[] = {
-        "name",           "deployment",  "listen",         "targetPort",
-        "protocol",       "balancer",    "balancerConfig", "drainTimeout",
-        "connectTimeout", "idleTimeout", "slowStart",      "maxConnections",
-        "createdAt",      NULL};
+        "name",        "deployment", "listen",         "targetPort",   "protocol",
+        "tls",         "balancer",   "balancerConfig", "drainTimeout", "connectTimeout",
+        "idleTimeout", "slowStart",  "maxConnections", "createdAt",    NULL};
     size_t i;
     json_t *listener, *ejection;
     show_members(cli, object, names);

@@ -28,10 +28,10 @@ enum wire_type {
     WIRE_BALANCER,      /* text name; [1] fd of the plugin */
     WIRE_FULL,          /* services not put until the next PUBLISH are to go */
     WIRE_SERVICE,       /* text name, listen ("": none), balancer, configuration, certificate ("":
-                           without TLS); u32 protocol; text sticky cookie, path prefix; u32 host count,
-                           then each: text; u64 policy seed, drain, connect, idle timeout, slow start; u32
-                           most connections; ejection: u32 failures, percent, share, u64 interval,
-                           time, longest time; u32 endpoint count */
+                           without TLS); u32 protocol; text sticky cookie, path prefix; u32 host
+                           count, then each: text; u64 policy seed, drain, connect, idle timeout,
+                           slow start; u32 most connections; ejection: u32 failures, percent,
+                           share, u64 interval, time, longest time; u32 endpoint count */
     WIRE_ENDPOINTS,   /* of the service put last: u32 count, then each: text id, address; u32 port,
                          weight, state, local */
     WIRE_REMOVE,      /* text name */

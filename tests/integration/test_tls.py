@@ -350,3 +350,15 @@ def test_renegotiation_is_refused(port):
         client.stdin.flush()
         out = client.communicate(timeout=20)[0]
     assert "RENEGOTIATING" in out and client.returncode != 0, out[-500:]
+
+
+# -- rollouts
+
+def test_a_rollout_over_tls_fails_no_request(api, name):
+    port = serve(api, name, free_port())
+    deploy(api, name, replicas=2)
+    with SecureLoad(port, "shop.test") as load:
+        for image in "app/web:2", "app/web:3":
+            api.patch(f"/deployments/{name}", {"image": image}).check(200)
+            wait_complete(api, name)
+    load.check(at_least=20)

@@ -45,7 +45,8 @@ static void read_to_end(const struct served *served)
 {
     char bytes[16384];
     uint64_t total = 0;
-    for (ssize_t count; (count = recv(served->fd, bytes, sizeof bytes, 0)) > 0;) {
+    ssize_t count;
+    while ((count = recv(served->fd, bytes, sizeof bytes, 0)) > 0) {
         total += (uint64_t)count;
         atomic_fetch_add(&served->origin->bytes, (uint64_t)count);
         if (served->origin->kind == ORIGIN_NAME)
@@ -53,6 +54,8 @@ static void read_to_end(const struct served *served)
         else if (served->origin->kind == ORIGIN_ECHO)
             send_all(served->fd, bytes, (size_t)count);
     }
+    if (count < 0)
+        atomic_fetch_add(&served->origin->resets, 1);
     if (served->origin->kind == ORIGIN_COUNT) {
         int length = snprintf(bytes, sizeof bytes, "%llu\n", (unsigned long long)total);
         send_all(served->fd, bytes, (size_t)length);

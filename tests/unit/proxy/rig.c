@@ -191,6 +191,7 @@ void rig_put_as(const char *service, const char *listen, const struct rig_endpoi
                                                             .host_count = rig.host ? 1 : 0,
                                                             .path_prefix = rig.prefix,
                                                             .sticky_cookie = rig.sticky,
+                                                            .certificate = rig.certificate,
                                                             .policy_seed = 7,
                                                             .drain_timeout_ns = rig.drain_ns,
                                                             .connect_timeout_ns = rig.connect_ns,

@@ -27,6 +27,7 @@ struct origin {
     int fd;
     atomic_ullong bytes; /* read so far */
     atomic_uint ended;   /* connections that were read to the end */
+    atomic_uint resets;  /* of these, by force */
 };
 struct origin *origin_start(enum origin_kind kind, const char *name);
 uint8_t pattern_at(uint64_t offset);
@@ -59,6 +60,7 @@ struct rig {
     uint32_t max_connections;
     const char *host, *prefix; /* NULL: any */
     const char *sticky;        /* NULL: none */
+    const char *certificate;   /* NULL: without TLS */
 
     uint64_t acknowledged;
     struct heard_drain drains[16];
