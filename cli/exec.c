@@ -132,13 +132,17 @@ static void take_output(struct session *session)
 static int relay(struct session *session)
 {
     while (session->status < 0) {
+        bool pending = websocket_pending(session->websocket);
         struct pollfd looks[2] = {
-            {.fd = websocket_descriptor(session->websocket), .events = POLLIN},
-            {.fd = session->input ? STDIN_FILENO : -1, .events = POLLIN}};
+            {.fd = websocket_descriptor(session->websocket),
+             .events = pending ? POLLIN | POLLOUT : POLLIN},
+            {.fd = session->input && !pending ? STDIN_FILENO : -1, .events = POLLIN}};
         tell_size(session);
         take_output(session); /* what TLS has read already wakes no poll */
         if (session->status >= 0 || poll(looks, 2, SIZE_EVERY_MS) <= 0)
             continue;
+        if (pending)
+            websocket_flush(session->websocket); /* its end is seen by the next look */
         if (looks[1].revents)
             take_input(session);
     }
@@ -192,7 +196,8 @@ int run_exec(struct cli *cli)
     json_t *command = json_array();
     for (size_t i = 1; i < cli->word_count; i++)
         json_array_append_new(command, json_string(cli->words[i]));
-    json_t *body = json_pack("{s:o, s:b}", "command", command, "tty", tty);
+    json_t *body = json_pack("{s:o, s:b, s:b}", "command", command, "tty", tty, "stdin",
+                             option_given(cli, "stdin"));
     const char *path = arena_format(&cli->arena, "/containers/%s/exec", client_escape(cli, id));
     json_t *answer = client_ask(cli, "POST", path, body, "run a command in \"%s\"", id);
     json_decref(body);

@@ -26,6 +26,7 @@ struct websocket {
     int descriptor;
     struct text in;      /* bytes that have come, from the next frame on */
     struct text message; /* fragments so far */
+    struct text out;     /* frames that the connection has not taken yet */
     size_t used;         /* of `in`, by the frame last given out */
     bool whole;          /* `message` has been given out */
 };
@@ -177,6 +178,7 @@ void websocket_close(struct websocket *websocket)
     curl_easy_cleanup(websocket->easy);
     text_finish(&websocket->in);
     text_finish(&websocket->message);
+    text_finish(&websocket->out);
     free(websocket);
 }
 
@@ -187,25 +189,44 @@ int websocket_descriptor(const struct websocket *websocket)
 
 /* -- frames -- */
 
+bool websocket_flush(struct websocket *websocket)
+{
+    struct text *out = &websocket->out;
+    size_t sent = 0;
+    CURLcode code = CURLE_OK;
+    if (out->length)
+        code = curl_easy_send(websocket->easy, out->data, out->length, &sent);
+    if (sent) {
+        out->length -= sent;
+        memmove(out->data, out->data + sent, out->length);
+    }
+    return code == CURLE_OK || code == CURLE_AGAIN;
+}
+
+bool websocket_pending(const struct websocket *websocket)
+{
+    return websocket->out.length > 0;
+}
+
 static bool write_frame(struct websocket *websocket, int opcode, const void *bytes, size_t length)
 {
-    CLEANUP(text_finish) struct text frame = {0};
+    struct text *frame = &websocket->out;
     unsigned char mask[4];
     if (gnutls_rnd(GNUTLS_RND_NONCE, mask, sizeof mask) < 0)
         return false;
-    text_append_char(&frame, (char)(0x80 | opcode));
+    text_append_char(frame, (char)(0x80 | opcode));
     if (length < 126) {
-        text_append_char(&frame, (char)(0x80 | length));
+        text_append_char(frame, (char)(0x80 | length));
     } else {
         int size = length < 65536 ? 2 : 8;
-        text_append_char(&frame, (char)(0x80 | (size == 2 ? 126 : 127)));
+        text_append_char(frame, (char)(0x80 | (size == 2 ? 126 : 127)));
         for (int i = size - 1; i >= 0; i--)
-            text_append_char(&frame, (char)((uint64_t)length >> (8 * i)));
+            text_append_char(frame, (char)((uint64_t)length >> (8 * i)));
     }
-    text_append(&frame, mask, sizeof mask);
+    text_append(frame, mask, sizeof mask);
     for (size_t i = 0; i < length; i++)
-        text_append_char(&frame, (char)(((const unsigned char *)bytes)[i] ^ mask[i % 4]));
-    return send_all(websocket, frame.data, frame.length);
+        text_append_char(frame, (char)(((const unsigned char *)bytes)[i] ^ mask[i % 4]));
+    return websocket_flush(websocket);
 }
 
 bool websocket_write(struct websocket *websocket, const void *bytes, size_t length)

@@ -2,6 +2,7 @@
 import itertools
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -115,3 +116,14 @@ def shared_http(tmp_path_factory):
 @pytest.fixture
 def api(shared):
     return shared.api
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate of 127.0.0.1 and its key."""
+    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-days", "2",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]],
+                   check=True, capture_output=True)
+    return paths

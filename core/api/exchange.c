@@ -3,6 +3,7 @@
  * The body of a refused request is read and thrown away up to a bound, since a connection that is
  * closed with bytes unread resets, and the client would never see why. */
 #include "api/audit.h"
+#include "api/exec.h"
 #include "api/impl.h"
 #include "api/planning.h"
 #include "base/clock.h"
@@ -62,6 +63,7 @@ void exchange_free(struct exchange *exchange)
     planning_destroy(request->planning);
     stream_drop(request->stream);
     watcher_destroy(exchange->watcher);
+    exec_session_drop(exchange->exec);
     shown_release(&exchange->shown);
     json_decref(request->body);
     text_finish(&request->out);
@@ -114,6 +116,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *method, cons
     connection_set_phase(exchange->connection, CONNECTION_BODY);
     take_id(exchange);
     exchange->accepts_gzip = accepts_gzip(exchange);
+    exchange->head = strcmp(method, "HEAD") == 0;
     if (check_request(exchange, method, version))
         return MHD_YES;
     refuse(exchange);

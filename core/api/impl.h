@@ -160,6 +160,7 @@ struct api {
     struct idempotency *idempotency; /* [loop] */
     struct plan_tokens *plan_tokens; /* [api] */
     struct audit_log *audit;         /* [api] */
+    struct exec_server *execs;       /* [api] */
     struct watch_server *watches;
 
     /* Stopping. */
@@ -226,6 +227,7 @@ struct exchange {
     size_t route_index;
     bool uri_bad, chunked;
     bool begun, refused, in_handler, suspended, working, queued, close_after;
+    bool head;        /* the method was HEAD: GET's, without the body */
     bool is_file;     /* of the dashboard */
     bool abandoned;   /* answered by the end of the server while it is still worked on */
     bool stream_lost; /* the client of a suspended stream went away */
@@ -240,6 +242,9 @@ struct exchange {
     struct loop_task aside; /* for hops of the server's own */
     struct shown shown;
     struct watcher *watcher;
+    struct exec_session *exec;             /* its connection becomes the session's */
+    char exec_accept[32];                  /* of its handshake */
+    bool wants_websocket;                  /* what is refused there says which version there is */
     struct idempotency_entry *idempotency; /* of a new key; NULL: none */
     request_step *first_step;              /* behind the check of a key */
     char idempotency_hash[SHA256_HEX_BYTES];
@@ -312,6 +317,7 @@ char *cursor_decode(struct arena *arena, const char *cursor); /* NULL: it is non
 void openapi_write(const struct router *router, struct text *out);
 void server_begin_metrics(struct request *request);
 void server_begin_watch(struct request *request);
+void server_begin_exec(struct request *request);
 /* Answers from the dashboard's folder; false: there is no such file. */
 bool dashboard_reply(struct exchange *exchange);
 /* The folder as configured, or the one that belongs to the program; owned. NULL: there is none. */

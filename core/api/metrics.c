@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const int statuses[] = {200, 201, 202, 204, 400, 401, 403, 404, 405,
+static const int statuses[] = {101, 200, 201, 202, 204, 400, 401, 403, 404, 405,
                                409, 412, 413, 414, 415, 429, 431, 500, 503};
 enum { KNOWN_STATUSES = sizeof statuses / sizeof statuses[0] };
 _Static_assert((int)KNOWN_STATUSES < (int)FIGURE_STATUSES, "one is left for all others");

@@ -94,8 +94,9 @@ static const char *method_of(const struct route *route)
 
 static void write_success(struct text *out, const struct route *route, int status)
 {
-    text_append_format(out, "\"%d\":{\"description\":\"Done.\"", status);
-    if (status != 204) {
+    text_append_format(out, "\"%d\":{\"description\":\"%s\"", status,
+                       status == 101 ? "The connection is a WebSocket now." : "Done.");
+    if (status != 204 && status != 101) {
         text_append_format(out, ",\"content\":{\"%s\":{\"schema\":", answer_media(route));
         write_answer_schema(out, route);
         text_append_string(out, "}}");

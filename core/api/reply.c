@@ -1,4 +1,5 @@
 /* Answers: status, headers and body as libmicrohttpd wants them. */
+#include "api/exec.h"
 #include "api/impl.h"
 
 #include <errno.h>
@@ -113,6 +114,8 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
         add_number(response, "Retry-After", "%llu", exchange->retry_after);
     if (exchange->replayed)
         add(response, "Idempotent-Replayed", "true");
+    if (exchange->wants_websocket)
+        add(response, "Sec-WebSocket-Version", "13");
     if (request->status == 401)
         add(response, "WWW-Authenticate", "Bearer");
     if (exchange->close_after || exchange->api->stopping)
@@ -182,8 +185,10 @@ enum MHD_Result reply_queue(struct exchange *exchange)
     } else {
         status = exchange->request.status;
         bool goes_on = exchange->request.stream || exchange->watcher;
-        response = goes_on ? from_stream(exchange) : from_text(exchange);
-        if (response)
+        response = status == 101 ? exec_socket_response(exchange)
+                   : goes_on     ? from_stream(exchange)
+                                 : from_text(exchange);
+        if (response && status != 101)
             add_headers(exchange, response);
     }
     if (!response)

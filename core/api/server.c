@@ -5,6 +5,7 @@
  * it again at once where that says 0. */
 #include "api/impl.h"
 #include "api/audit.h"
+#include "api/exec.h"
 #include "api/idempotency.h"
 #include "api/planning.h"
 #include "api/watch.h"
@@ -113,7 +114,8 @@ static char *read_file(const char *path, struct error *error)
  * check.c answers the same faults. */
 static struct MHD_Daemon *start_daemon(struct api *api, const char *certificate, const char *key)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    unsigned flags =
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key},
@@ -189,6 +191,7 @@ static void free_parts(struct api *api)
     idempotency_destroy(api->idempotency);
     plan_tokens_destroy(api->plan_tokens);
     audit_log_destroy(api->audit);
+    exec_server_destroy(api->execs);
     lanes_finish(&api->lanes);
     auth_finish(&api->auth);
     router_finish(&api->router);
@@ -270,6 +273,7 @@ struct api *api_create_with(const struct api_parts *parts, const char *key,
     api->idempotency = idempotency_create(api);
     api->plan_tokens = plan_tokens_create();
     api->audit = audit_log_create(api);
+    api->execs = exec_server_create(api);
     openapi_write(&api->router, &api->openapi);
     if (open_all(api, error))
         return api;
@@ -371,6 +375,7 @@ static void begin_stop(struct loop_task *task)
         if (exchange->request.stream)
             exchange_resume(exchange); /* its reader sees the end */
     watch_server_end(api->watches);
+    exec_server_end(api->execs);
     api_wake(api);
     api_check_stopped(api);
 }
@@ -391,6 +396,7 @@ static void stop_at_once(struct loop_task *task)
     if (api->daemon) {
         api->stopping = api->stopped = true;
         stop_overdue(api);
+        exec_server_cut(api->execs);
         MHD_run(api->daemon);
         loop_timer_stop(&api->stop_timer);
         close_daemon(api);

@@ -48,6 +48,7 @@ static void begin_openapi(struct request *request)
 }
 
 static const char *const watch_query[] = {"kinds", "since", "deployment", "selector", NULL};
+static const char *const exec_query[] = {"ticket", NULL};
 static const char status_schema[] =
     "{\"type\":\"object\",\"properties\":{\"status\":{\"type\":\"string\"}}}";
 
@@ -86,5 +87,12 @@ static const struct route routes[] = {
      .query = watch_query,
      .summary = "What changes, as server-sent events.",
      .answers_schema = "{\"type\":\"string\"}"},
+    {.method = "GET",
+     .path = "/api/v1/exec/{id}",
+     .begin = server_begin_exec,
+     .role = ROLE_NONE,
+     .query = exec_query,
+     .status = 101,
+     .summary = "A command's input and output over a WebSocket, for the holder of its ticket"},
 };
 const struct route_table routes_server = {routes, sizeof routes / sizeof routes[0]};

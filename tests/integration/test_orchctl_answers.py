@@ -1,7 +1,6 @@
 """Answers laid down by the contract: why, plan, traffic; refusals; TLS and unix sockets."""
 import json
 import re
-import subprocess
 
 import pytest
 
@@ -179,16 +178,6 @@ def test_a_unix_socket_serves_as_well(tmp_path):
         assert server.asked[-1][3] == "secret"
     finally:
         server.close()
-
-
-@pytest.fixture
-def certificate(tmp_path):
-    paths = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-days", "2",
-                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]],
-                   check=True, capture_output=True)
-    return paths
 
 
 def test_tls_needs_an_authority_that_is_trusted(serve, certificate, tmp_path):

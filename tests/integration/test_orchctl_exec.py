@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from harness.fakeapi import FakeApi
 from harness.orchctl import Orchctl
 from harness.wait import eventually
 
@@ -119,7 +120,7 @@ def test_output_errors_and_the_exit_status_are_the_commands(against):
     done = ctl.run("exec", "web", "ls", "-la")
     assert (done.stdout, done.stderr, done.returncode) == ("output\n", "bad\n", 7)
     assert server.asked == ("/api/v1/containers/web-0-abc/exec",
-                            {"command": ["ls", "-la"], "tty": False})
+                            {"command": ["ls", "-la"], "tty": False, "stdin": False})
 
 
 def test_input_goes_on_to_its_end(against):
@@ -197,8 +198,11 @@ def test_a_tty_needs_a_terminal(against):
     assert "standard input is no terminal" in ctl.fails(1, "exec", "-t", "web", "sh")
 
 
-def test_a_server_that_lacks_it_says_so(shared, tmp_path, name):
-    from harness.objects import deploy
-    deploy(shared.api, name)
-    said = Orchctl(shared, tmp_path).fails(1, "exec", name, "ls")
+def test_a_server_that_lacks_it_says_so(tmp_path):
+    server = FakeApi({("GET", "/containers"): (200, {
+        "items": [{"id": "web-0-abc", "ready": True}], "next": None})})
+    try:
+        said = Orchctl(server, tmp_path).fails(1, "exec", "web", "ls")
+    finally:
+        server.close()
     assert "has no /api/v1/containers/" in said or "cannot" in said

@@ -133,9 +133,10 @@ action_ask deployment_ask_scale, deployment_ask_delete, service_ask_delete, node
 /* -- handlers in files of their own -- */
 
 request_step container_logs, deployment_logs, deployment_diff, container_placement, deployment_why,
-    list_problems;
+    list_problems, container_exec;
 extern const struct type problem_type;
-extern const char why_schema[];
+extern const char why_schema[], exec_answer_schema[];
+extern const struct type exec_type;
 
 /* -- the appended reply -- */
 

@@ -11,10 +11,11 @@ static void end_exec(struct runtime *runtime, struct orch_op op, int32_t code)
     complete(runtime, op, ORCH_OK, NULL, &end);
 }
 
-static void put(struct runtime *runtime, struct orch_op op, const char *bytes, size_t length)
+/* The credit left. */
+static int64_t put(struct runtime *runtime, struct orch_op op, const char *bytes, size_t length)
 {
-    (void)runtime->ops->emit(runtime->host, op, ORCH_CHANNEL_STDOUT, 0,
-                             (struct orch_str){bytes, length}); /* short: fits into the credit */
+    return runtime->ops->emit(runtime->host, op, ORCH_CHANNEL_STDOUT, 0,
+                              (struct orch_str){bytes, length});
 }
 
 static bool is(struct orch_array command, uint32_t index, const char *word)
@@ -30,10 +31,10 @@ static void echo(struct runtime *runtime, struct orch_op op, struct orch_array c
     for (uint32_t i = 1; i < command.count; i++) {
         const struct orch_str *part = ORCH_AT(struct orch_str, command, i);
         if (i > 1)
-            put(runtime, op, " ", 1);
-        put(runtime, op, part->ptr, part->len < 4096 ? part->len : 4096);
+            (void)put(runtime, op, " ", 1); /* short: fits into the credit */
+        (void)put(runtime, op, part->ptr, part->len < 4096 ? part->len : 4096);
     }
-    put(runtime, op, "\n", 1);
+    (void)put(runtime, op, "\n", 1);
 }
 
 static void print_env(struct container *container, struct orch_op op)
@@ -42,8 +43,8 @@ static void print_env(struct container *container, struct orch_op op)
         char line[1024];
         int length =
             snprintf(line, sizeof line, "%s=%s\n", container->env[i].key, container->env[i].value);
-        put(container->runtime, op, line,
-            (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
+        (void)put(container->runtime, op, line,
+                  (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
     }
 }
 
@@ -128,8 +129,8 @@ int64_t runtime_input(void *instance, struct orch_op op, uint32_t channel, uint3
             end_exec(runtime, op, channel == ORCH_CHANNEL_EOF ? 0 : 143);
             job_destroy(job);
         } else if (channel == ORCH_CHANNEL_STDIN) {
-            size_t taken = bytes.len < 65536 ? bytes.len : 65536;
-            put(runtime, op, bytes.ptr, taken);
+            size_t taken = job->full ? 0 : bytes.len < 65536 ? bytes.len : 65536;
+            job->full = job->full || put(runtime, op, bytes.ptr, taken) <= 0;
             return (int64_t)taken;
         }
         return (int64_t)bytes.len;

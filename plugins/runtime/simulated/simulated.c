@@ -58,8 +58,10 @@ static void resume(void *instance, struct orch_op op)
 {
     struct runtime *runtime = instance;
     for (struct job *job = runtime->jobs; job; job = job->next)
-        if (job->op.id == op.id && job->kind == JOB_LOGS) {
-            logs_pump(job);
+        if (job->op.id == op.id) {
+            job->full = false;
+            if (job->kind == JOB_LOGS)
+                logs_pump(job);
             return;
         }
 }

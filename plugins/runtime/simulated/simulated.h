@@ -83,6 +83,7 @@ struct job {
     uint32_t label_count;
     uint64_t next_line; /* logs */
     bool timestamps, follow;
+    bool full; /* exec: there is no credit */
     struct job *next, *previous;
 };
 

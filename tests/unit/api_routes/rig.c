@@ -1,6 +1,7 @@
 #include "unit/api_routes/rig.h"
 #include "unit/api_routes/rig_api.h"
 #include "agent/agent.h"
+#include "api/exec_ticket.h"
 #include "api/routes/impl.h"
 #include "api/stream.h"
 #include "config/config.h"
@@ -252,6 +253,14 @@ void stream_end(struct stream *stream, bool complete)
 void stream_drop(struct stream *take_stream)
 {
     (void)take_stream;
+}
+
+/* No server, so no sessions. */
+bool exec_ticket_make(struct api *api, const struct exec_order *order, struct exec_ticket *out,
+                      struct error *error)
+{
+    (void)api, (void)order, (void)out;
+    return error_set(error, ERROR_UNAVAILABLE, "there is no server");
 }
 
 /* There is no agent on this host. */
