@@ -140,7 +140,9 @@ static const char *listener_state(const json_t *object)
 static void fill_service(struct arena *arena, const json_t *object, struct cell *row)
 {
     row[0] = plain(member_text(object, "name"));
-    row[1] = plain(member_text(object, "listen"));
+    row[1] = plain(strcmp(member_text(object, "protocol"), "udp") == 0
+                       ? arena_format(arena, "%s/udp", member_text(object, "listen"))
+                       : member_text(object, "listen"));
     row[2] = plain(member_text(object, "deployment"));
     row[3] = plain(arena_format(arena, "%lld/%lld", member_int(object, "status.ready"),
                                 member_int(object, "status.endpoints")));

@@ -89,6 +89,15 @@ static void to_target(struct conversion *conversion, const char *path, const jso
         json_object_get(port, "targetPort") ? path_join(conversion, path, "targetPort") : path);
 }
 
+static void to_protocol(struct conversion *conversion, const char *path, const json_t *port)
+{
+    const char *protocol = member_text(port, "protocol");
+    const char *at = path_join(conversion, path, "protocol");
+    put(conversion, "protocol", json_string(strcmp(protocol, "UDP") == 0 ? "udp" : "tcp"), at);
+    if (*protocol && strcmp(protocol, "TCP") != 0 && strcmp(protocol, "UDP") != 0)
+        refuse(conversion, at, "only TCP and UDP are known");
+}
+
 static void convert_port(struct conversion *conversion, const char *path, json_t *port)
 {
     static const struct rule rules[] = {
@@ -96,13 +105,14 @@ static void convert_port(struct conversion *conversion, const char *path, json_t
         {"port", NULL, NULL, ""},
         {"targetPort", NULL, NULL, ""},
         {"nodePort", NULL, NULL, ""},
-        {"protocol", NULL, "\"TCP\"", "only TCP services are built"},
+        {"protocol", NULL, NULL, ""},
         {"appProtocol", NULL, NULL, "set protocol: http after converting, where that is meant"}};
     convert_object(conversion, path, port, RULES(rules));
     if (!json_is_object(port))
         return;
     to_listen(conversion, path, port);
     to_target(conversion, path, port);
+    to_protocol(conversion, path, port);
 }
 
 /* -- the service -- */

@@ -5,7 +5,7 @@ static const char *const intent_words[] = {"run", "stop", "drain", NULL};
 static const char *const state_words[] = {"pending",  "scheduled", "pulling", "creating", "running",
                                           "stopping", "exited",    "failed",  "lost",     NULL};
 static const char *const endpoint_words[] = {"active", "draining", "down", NULL};
-static const char *const protocol_words[] = {"tcp", "http", NULL};
+static const char *const protocol_words[] = {"tcp", "http", "udp", NULL};
 
 #define STRING(name_, member_)                                                                     \
     {                                                                                              \

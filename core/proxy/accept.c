@@ -3,6 +3,7 @@
 #include "proxy/worker.h"
 #include "base/log.h"
 #include "proxy/http/http.h"
+#include "proxy/udp.h"
 #include "proxy/tls_names.h"
 
 #include <errno.h>
@@ -24,8 +25,9 @@ static void watch(struct worker *worker, bool accepting)
 {
     worker->accepting = accepting;
     for (struct worker_listener *listener = worker->listeners; listener; listener = listener->next)
-        loop_io_set(&listener->io, listener->listener->fds[listener->slot],
-                    accepting ? LOOP_READ : 0u);
+        if (!listener->udp)
+            loop_io_set(&listener->io, listener->listener->fds[listener->slot],
+                        accepting ? LOOP_READ : 0u);
 }
 
 void accept_pause(struct worker *worker)
@@ -102,16 +104,22 @@ static struct worker_listener *open_listener(struct worker *worker, struct liste
     listener->next = worker->listeners;
     worker->listeners = listener;
     loop_io_init(&listener->io, worker->loop, "accept", ready, listener);
-    if (worker->accepting)
+    if (shared->datagrams)
+        listener->udp = udp_port_open(worker, shared->fds[slot]);
+    else if (worker->accepting)
         loop_io_set(&listener->io, shared->fds[slot], LOOP_READ);
     return listener;
 }
 
-static void close_listener(struct worker_listener *listener)
+static void close_listener(struct worker_listener *listener, bool lingers)
 {
     int *fd = &listener->listener->fds[listener->slot];
-    loop_io_set(&listener->io, *fd, 0);
-    close(*fd);
+    if (listener->udp) {
+        udp_port_close(listener->udp, lingers);
+    } else {
+        loop_io_set(&listener->io, *fd, 0);
+        close(*fd);
+    }
     *fd = -1;
     http_routes_close(listener->routes);
     tls_names_release(listener->names); /* handshakes under way keep it as it is */
@@ -121,7 +129,7 @@ static void close_listener(struct worker_listener *listener)
 /* Whoever connected before the address was given up is served all the same. */
 static void empty_listener(struct worker_listener *listener)
 {
-    if (!listener->service->view)
+    if (!listener->service->view || listener->udp)
         return;
     for (int i = 0; i < LAST_ACCEPTS && !is_full(listener->worker); i++)
         if (!accept_one(listener, listener->listener->fds[listener->slot]))
@@ -139,7 +147,7 @@ static void close_missing(struct worker *worker, const struct snapshot *snapshot
         *at = listener->next;
         if (!snapshot->leaves_queues)
             empty_listener(listener);
-        close_listener(listener);
+        close_listener(listener, snapshot->leaves_queues);
     }
 }
 
@@ -177,6 +185,8 @@ void accept_take(struct worker *worker, const struct snapshot *snapshot)
                 listener->service = service;
                 http_routes_clear(listener->routes);
                 tls_names_clear(listener->names);
+                if (listener->udp)
+                    udp_port_serve(listener->udp, service);
             }
             http_routes_add(listener->routes, service);
             add_names(listener->names, service->view);
@@ -191,7 +201,7 @@ void accept_finish(struct worker *worker)
     while (worker->listeners) {
         struct worker_listener *listener = worker->listeners;
         worker->listeners = listener->next;
-        close_listener(listener);
+        close_listener(listener, false);
     }
     if (worker->accept_again.loop)
         loop_timer_stop(&worker->accept_again);

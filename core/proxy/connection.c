@@ -1,5 +1,6 @@
 #include "proxy/connection.h"
 #include "proxy/http/http.h"
+#include "proxy/udp.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -390,6 +391,9 @@ void connection_obey(struct worker *worker, struct endpoint *endpoint)
         return;
     if (order == ORDER_CUT_ALL)
         http_obey(worker, endpoint);
+    udp_obey(worker, endpoint, order);
+    if (order == ORDER_CUT_DONE)
+        return;
     DL_FOREACH_SAFE(endpoint->lanes[worker->index].connections, connection, next)
     {
         if (order == ORDER_CUT_ALL)

@@ -73,8 +73,13 @@ static uint64_t order(struct endpoint *endpoint, uint64_t now_ns, bool *sweep)
         *sweep |= atomic_exchange(&endpoint->order, ORDER_CUT_ALL) != ORDER_CUT_ALL;
         return UINT64_MAX;
     }
-    if (now_ns < endpoint->quiet_ns)
-        return endpoint->quiet_ns;
+    if (now_ns < endpoint->quiet_ns) {
+        if (endpoint->service->protocol != FEED_UDP)
+            return endpoint->quiet_ns;
+        atomic_store(&endpoint->order, ORDER_CUT_DONE);
+        *sweep = true;
+        return now_ns + SWEEP_NS;
+    }
     atomic_store(&endpoint->order, ORDER_CUT_QUIET);
     *sweep = true;
     return endpoint->deadline_ns < now_ns + SWEEP_NS ? endpoint->deadline_ns : now_ns + SWEEP_NS;

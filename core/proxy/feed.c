@@ -26,7 +26,7 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
     }
     entry->service = *service;
     entry->service.name = arena_strdup(arena, service->name);
-    entry->service.listen = arena_strdup(arena, service->listen ? service->listen : "");
+    entry->service.listen = feed_listen_key(arena, service);
     const char **hosts = arena_alloc(arena, (service->host_count + 1) * sizeof *hosts);
     for (uint32_t i = 0; i < service->host_count; i++)
         hosts[i] = arena_strdup(arena, service->hosts[i]);
@@ -43,8 +43,7 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
 void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *service)
 {
     struct feed_entry *entry = find(feed, service->name);
-    bool moved = !entry || strcmp(entry->service.listen, service->listen) != 0 ||
-                 !text_equal(entry->service.certificate, service->certificate);
+    struct feed_service before = entry ? entry->service : (struct feed_service){0};
     if (entry)
         HASH_DEL(feed->entries, entry);
     else
@@ -52,6 +51,8 @@ void proxy_feed_service_put(struct proxy_feed *feed, const struct feed_service *
     struct arena old = entry->arena; /* the caller may give what is ours */
     entry->arena = (struct arena){0};
     copy_service(entry, service);
+    bool moved = !text_equal(before.listen, entry->service.listen) ||
+                 !text_equal(before.certificate, entry->service.certificate);
     arena_finish(&old);
     entry->dirty = true;
     if (moved) {

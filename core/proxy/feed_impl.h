@@ -85,6 +85,8 @@ void feed_link_bye(struct proxy_feed *feed, enum wire_bye how);
 void feed_link_drop(struct proxy_feed *feed);
 
 /* feed_listen.c: the listeners */
+/* "udp/" before an address of datagrams: it is another than the same of connections. */
+const char *feed_listen_key(struct arena *arena, const struct feed_service *service);
 void feed_listen_settle(struct proxy_feed *feed); /* opens, passes on and closes what is due */
 void feed_listen_leave(struct proxy_feed *feed, struct feed_entry *entry);
 void feed_listen_adopt(struct proxy_feed *feed, const char *address, int *fds, size_t count);

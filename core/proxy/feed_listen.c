@@ -7,13 +7,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096, RECEIVE_BYTES = 1 << 20 };
 #define FIRST_BACKOFF_NS (50 * NS_PER_MS)
 #define LONGEST_BACKOFF_NS (10 * NS_PER_SECOND)
 #define REPORT_BACKOFF_NS (FIRST_BACKOFF_NS * 2) /* once it has failed twice */
@@ -51,13 +52,49 @@ static bool parse(const char *text, union address *address, socklen_t *bytes)
     return inet_pton(AF_INET, host, &address->ip4.sin_addr) == 1;
 }
 
-static int open_bound(const union address *address, socklen_t bytes, bool shared)
+static bool is_of_datagrams(const char *key)
+{
+    return strncmp(key, WIRE_UDP, strlen(WIRE_UDP)) == 0;
+}
+
+const char *feed_listen_key(struct arena *arena, const struct feed_service *service)
+{
+    const char *listen = service->listen ? service->listen : "";
+    return service->protocol == FEED_UDP && listen[0] && !is_of_datagrams(listen)
+               ? arena_format(arena, WIRE_UDP "%s", listen)
+               : arena_strdup(arena, listen);
+}
+
+/* As the service was declared. */
+static const char *shown(const char *key)
+{
+    return is_of_datagrams(key) ? key + strlen(WIRE_UDP) : key;
+}
+
+/* Answers leave from the address that was written to; trains come in one piece. */
+static void set_up_datagrams(int fd, int family)
+{
+    static const int on = 1, bytes = RECEIVE_BYTES;
+    if (family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    else
+        (void)setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    (void)setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof on);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+}
+
+static int open_bound(const union address *address, socklen_t bytes, bool datagrams, bool shared)
 {
     static const int on = 1;
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int type = datagrams ? SOCK_DGRAM : SOCK_STREAM;
+    int fd = socket(address->any.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (datagrams) /* SO_REUSEADDR would let two of them have it */
+        set_up_datagrams(fd, address->any.sa_family);
+    else
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (address->any.sa_family == AF_INET6) /* [::] and 0.0.0.0 are two addresses */
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
     if ((!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
@@ -79,9 +116,9 @@ static bool listen_on(int fd)
 }
 
 /* With SO_REUSEPORT alone a stranger's socket of the same kind would share our traffic unseen. */
-static bool is_free(const union address *address, socklen_t bytes)
+static bool is_free(const union address *address, socklen_t bytes, bool datagrams)
 {
-    int fd = open_bound(address, bytes, false);
+    int fd = open_bound(address, bytes, datagrams, false);
     if (fd < 0)
         return false;
     close(fd);
@@ -120,18 +157,19 @@ static struct feed_listener *open_listener(struct proxy_feed *feed, const char *
 {
     union address address;
     socklen_t bytes;
-    if (!parse(text, &address, &bytes)) {
+    bool datagrams = is_of_datagrams(text);
+    if (!parse(shown(text), &address, &bytes)) {
         errno = EINVAL;
         return NULL;
     }
-    if (!is_free(&address, bytes))
+    if (!is_free(&address, bytes, datagrams))
         return NULL;
     struct feed_listener *listener = make_listener(feed, text);
     for (uint32_t i = 0; i < socket_count(feed); i++) {
-        int fd = open_bound(&address, bytes, true);
+        int fd = open_bound(&address, bytes, datagrams, true);
         if (fd >= 0)
             listener->fds[listener->fd_count++] = fd;
-        if (fd < 0 || !listen_on(fd)) {
+        if (fd < 0 || (!datagrams && !listen_on(fd))) {
             int fault = errno;
             free_listener(feed, listener);
             errno = fault;
@@ -220,7 +258,7 @@ static void serve_on(struct proxy_feed *feed, struct feed_entry *entry,
 
 static void describe(struct feed_entry *entry, int errno_value, const struct feed_entry *holder)
 {
-    const char *address = entry->service.listen;
+    const char *address = shown(entry->service.listen);
     if (holder)
         snprintf(entry->problem, sizeof entry->problem, "%s is taken by service \"%s\"", address,
                  holder->service.name);

@@ -25,6 +25,7 @@
 struct certificate;
 struct connection;
 struct http_client;
+struct udp_session;
 struct http_upstream;
 struct snapshot;
 
@@ -56,7 +57,8 @@ static inline void pulse_leave(struct pulse *pulse)
 }
 
 /* -- endpoints -- */
-enum endpoint_order { ORDER_NONE = 0, ORDER_CUT_QUIET, ORDER_CUT_ALL };
+/* DONE: sessions of datagrams that had their answer. */
+enum endpoint_order { ORDER_NONE = 0, ORDER_CUT_DONE, ORDER_CUT_QUIET, ORDER_CUT_ALL };
 union socket_address {
     struct sockaddr any;
     struct sockaddr_in ip4;
@@ -67,6 +69,7 @@ struct endpoint_lane {
     struct connection *connections;
     struct http_client *exchanges; /* requests that it has */
     struct http_upstream *idle;    /* connections without one, the newest first */
+    struct udp_session *sessions;
     uint32_t idle_count;
     bool closed;                /* it gets no more requests */
     _Atomic uint64_t good, bad; /* answers; failures. Read by the main thread too */
@@ -156,9 +159,10 @@ struct listener {
     char *address;
     uint32_t references; /* main thread: snapshots, and the table */
     uint32_t fd_count;
-    int *fds;      /* number i is worker i % workers's, which closes it */
-    uint8_t used;  /* enum feed_protocol of whom it serves; 0: nobody */
-    bool used_tls; /* with it */
+    int *fds;       /* number i is worker i % workers's, which closes it */
+    uint8_t used;   /* enum feed_protocol of whom it serves; 0: nobody */
+    bool datagrams; /* of UDP */
+    bool used_tls;  /* with it */
 };
 struct snapshot {
     uint64_t sequence, version; /* version: the feed's; 0: none of this feed yet */

@@ -34,6 +34,7 @@ void table_listener(struct proxy *proxy, const char *address, const int *take_fd
     }
     listener = memory_alloc(sizeof *listener);
     listener->address = memory_strdup(address);
+    listener->datagrams = strncmp(address, WIRE_UDP, strlen(WIRE_UDP)) == 0;
     listener->references = 1;
     listener->fds = memory_alloc((count + 1) * sizeof *listener->fds);
     listener->fd_count = (uint32_t)count;

@@ -12,7 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 6, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 7, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+
+/* Addresses of listeners of datagrams begin so: they are others than those of TCP. */
+#define WIRE_UDP "udp/"
 
 /* With members of a packet in order; [n] fd: descriptors that travel with it. */
 enum wire_type {

@@ -1,6 +1,7 @@
 #include "proxy/worker.h"
 #include "base/log.h"
 #include "proxy/http/http.h"
+#include "proxy/udp.h"
 #include "proxy/tls.h"
 
 #include <errno.h>
@@ -204,6 +205,7 @@ static void *run(void *argument)
     accept_finish(worker);
     tls_handshakes_finish(worker);
     http_finish(worker);
+    udp_finish(worker);
     connection_finish(worker);
     end_services(worker);
     return NULL;

@@ -7,6 +7,8 @@
 
 struct buffer;
 struct bulk_pipe;
+struct udp_datagrams;
+struct udp_port;
 struct http_engine;
 struct http_head;
 struct http_routes;
@@ -40,6 +42,7 @@ struct worker_listener {
     struct http_routes *routes;
     struct tls_names *names;
     struct listener *listener;
+    struct udp_port *udp; /* of datagrams; NULL: connections */
     struct loop_io io;
     uint64_t sequence;
     uint32_t slot; /* in listener->fds */
@@ -73,6 +76,9 @@ struct worker {
     struct buffer *buffers;
     struct bulk_pipe *pipes;
     uint32_t spare_count, buffer_count, pipe_count;
+    struct udp_port *udp_ports;
+    struct udp_datagrams *datagrams; /* scratch; NULL: it has served none yet */
+    uint64_t udp_seed;
     struct http_engine *http; /* NULL: it has served none yet */
     struct tls_engine *tls;   /* likewise */
     uint8_t *scratch;         /* what is read goes through here; nothing stays in it */

@@ -206,6 +206,9 @@ void service_manager_check(struct service_manager *manager, const struct service
     if (wanted->protocol != SERVICE_HTTP && wanted->sticky)
         schema_faults_add(faults, (struct schema_position){0}, "sticky",
                           "is for protocol \"http\" only");
+    if (wanted->protocol == SERVICE_UDP && wanted->tls)
+        schema_faults_add(faults, (struct schema_position){0}, "tls",
+                          "is not for protocol \"udp\": datagrams are passed as they are");
     if (wanted->tls && wanted->tls->certificate && manager->config.check_certificate &&
         !manager->config.check_certificate(manager->config.argument, wanted->tls->certificate,
                                            &error))

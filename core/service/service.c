@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const protocol_words[] = {"tcp", "http", NULL};
+static const char *const protocol_words[] = {"tcp", "http", "udp", NULL};
 
 /* A name of a host, or "*." and one: lower case, as it is compared. */
 static bool is_host(const char *host)
@@ -137,7 +137,9 @@ static const struct field service_fields[] = {
      .offset = AT(protocol),
      .words = protocol_words,
      .initial = "\"tcp\"",
-     .doc = "tcp: connections are balanced, whatever they carry. http: requests are."},
+     .doc =
+         "tcp: connections are balanced, whatever they carry. http: requests are. udp: clients, by "
+         "sessions of their datagrams."},
     {.name = "hosts",
      .kind = FIELD_STRINGS,
      .offset = AT(hosts),
@@ -210,8 +212,8 @@ static const struct field service_fields[] = {
      .min = 1,
      .max = 1000000,
      .initial = "null",
-     .doc = "At once on one node (http: requests); more are closed at once (http: 503). null: no "
-            "limit."},
+     .doc = "At once on one node (http: requests); more are closed at once (http: 503; udp: the "
+            "quietest makes room). null: no limit."},
     {.name = "ejection",
      .kind = FIELD_OBJECT,
      .offset = AT(ejection),
@@ -257,6 +259,8 @@ static bool can_share_tls(const struct service *a, const struct service *b)
 
 bool service_can_share(const struct service *a, const struct service *b)
 {
+    if ((a->protocol == SERVICE_UDP) != (b->protocol == SERVICE_UDP))
+        return true; /* other sockets */
     return a->protocol == SERVICE_HTTP && b->protocol == SERVICE_HTTP && can_share_tls(a, b) &&
            (strcmp(a->path_prefix, b->path_prefix) != 0 || !share_host(&a->hosts, &b->hosts));
 }

@@ -5,7 +5,7 @@
 #include "container/template.h"
 #include "store/record.h"
 
-enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP };
+enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP, SERVICE_UDP };
 struct sticky {
     const char *cookie;
 };
@@ -38,7 +38,8 @@ struct service {
 };
 enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };
 extern const struct record_kind service_kind;
-/* May both have the same `listen`: is it told by host and path which one is meant? */
+/* May both have the same `listen`: is it told by host and path which one is meant, or is one of
+ * datagrams? */
 bool service_can_share(const struct service *a, const struct service *b);
 extern const struct type service_type;
 

@@ -22,6 +22,17 @@ static const struct record *head_deployment(const struct api_parts *parts, const
     return state_find(parts->state, STATE_HEAD, &probe.record);
 }
 
+/* A port that is declared for the other kind of sockets would never answer. */
+static void check_port_protocol(const struct service *service, const struct container_port *port,
+                                struct schema_faults *faults)
+{
+    bool datagrams = service->protocol == SERVICE_UDP;
+    if (port && (port->protocol == PROTOCOL_UDP) != datagrams)
+        schema_faults_add(faults, (struct schema_position){0}, "protocol",
+                          "port %lld of deployment \"%s\" is of protocol \"%s\"",
+                          (long long)port->number, service->deployment, datagrams ? "tcp" : "udp");
+}
+
 /* The deployment may not exist yet; when it does, the port must. */
 static void check(const struct request *request, const void *wanted, struct schema_faults *faults)
 {
@@ -42,6 +53,11 @@ static void check(const struct request *request, const void *wanted, struct sche
         schema_faults_add(faults, (struct schema_position){0}, "targetPort",
                           "is needed: deployment \"%s\" has %u ports, not one", deployment->name,
                           count);
+    if (port->name)
+        check_port_protocol(service, template_port(&deployment->template, port), faults);
+    else if (!port->number && count == 1)
+        check_port_protocol(service, LIST_AT(deployment->template.ports, struct container_port, 0),
+                            faults);
 }
 
 static const struct record *head(const struct api_parts *parts, const char *name)

@@ -298,6 +298,31 @@ Test(kubernetes, each_port_of_a_service_is_one_of_ours)
     cr_assert_eq(member_int(bodies[2], "targetPort"), 8081);
 }
 
+Test(kubernetes, a_service_of_datagrams_is_one_of_protocol_udp)
+{
+    convert(
+        HEAD TEMPLATE CONTAINER SERVICE(
+            "{type: LoadBalancer, selector: {app: api}, ports: [{name: dns, port: 53, protocol: "
+            "UDP}, {name: dns-tcp, port: 53, protocol: TCP}]}"),
+        false);
+    expect_fine();
+    cr_assert_eq(body_count, 3);
+    cr_assert_str_eq(member_text(bodies[1], "protocol"), "udp");
+    cr_assert_str_eq(member_text(bodies[1], "listen"), "0.0.0.0:53");
+    cr_assert_str_eq(member_text(bodies[2], "protocol"), "tcp");
+    cr_assert_str_eq(member_text(bodies[2], "listen"), "0.0.0.0:53");
+}
+
+Test(kubernetes, a_service_of_another_protocol_is_refused)
+{
+    convert(HEAD TEMPLATE CONTAINER SERVICE(
+                "{type: LoadBalancer, selector: {app: api}, ports: [{port: 53, protocol: SCTP}]}"),
+            false);
+    cr_assert_eq(documents[1].faults.count, 1);
+    cr_assert(strstr(documents[1].faults.items[0].message, "only TCP and UDP"), "%s",
+              documents[1].faults.items[0].message);
+}
+
 Test(kubernetes, a_cluster_address_is_said_to_be_local)
 {
     convert(HEAD TEMPLATE CONTAINER SERVICE("{selector: {app: api}, ports: [{port: 80}]}"), false);
