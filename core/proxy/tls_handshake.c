@@ -194,7 +194,7 @@ static void answer_plain(struct tls_handshake *handshake)
     if (handshake->service->protocol == FEED_HTTP) {
         (void)recv(handshake->fd, scratch, SCRATCH_BYTES, 0); /* else closing would reset it */
         size_t length = http_write_answer(scratch, 400, "This port wants TLS: use https://", false,
-                                          HTTP_CLOSES);
+                                          HTTP_CLOSES, "");
         (void)send(handshake->fd, scratch, length, MSG_NOSIGNAL);
     }
     give_up(handshake);

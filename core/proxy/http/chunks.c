@@ -104,7 +104,7 @@ static enum stage take_trailer(struct http_chunks *chunks, enum stage stage, uin
     chunks->trailers[chunks->trailer_bytes++] = byte;
     switch (stage) {
     case TRAILER:
-        return byte == '\r' ? END_LF : TRAILER_LINE;
+        return byte == '\r' ? END_LF : byte == '\n' ? BAD : TRAILER_LINE;
     case TRAILER_LINE: /* its bytes are looked at when it is read as a field */
         return byte == '\r' ? TRAILER_LF : byte == '\n' ? BAD : TRAILER_LINE;
     default:

@@ -271,6 +271,16 @@ static void next_state(struct http_client *client)
     http_set_deadline(client, http_idle_ns(client));
 }
 
+const char *http_date_line(struct worker *worker)
+{
+    struct http_engine *engine = worker->http;
+    uint64_t second = loop_now_ns(worker->loop) / NS_PER_SECOND;
+    if (second != engine->date_second || !engine->date[0])
+        http_write_date(engine->date, loop_wall_ms(worker->loop));
+    engine->date_second = second;
+    return engine->date;
+}
+
 /* More than one answer in a turn would be the client's to command. */
 void http_answer(struct http_client *client, uint16_t status, const char *text)
 {
@@ -280,7 +290,7 @@ void http_answer(struct http_client *client, uint16_t status, const char *text)
     if (!client->request.done || more || !framed)
         client->closing = client->lingers = true;
     size_t length = http_write_answer(out, status, text, client->method_id == HTTP_HEAD,
-                                      http_persistence(client));
+                                      http_persistence(client), http_date_line(client->worker));
     http_client_send(client, &(struct iovec){out, length}, 1);
     if (client->state != HTTP_GONE)
         next_state(client);

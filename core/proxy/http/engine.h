@@ -124,6 +124,8 @@ struct http_engine {
     uint32_t spare_count, intake_count, spare_upstream_count;
     struct loop_timer idle_timer;
     struct random_seeded random;
+    uint64_t date_second; /* of the loop's clock, when it was written: */
+    char date[HTTP_DATE_BYTES];
     struct http_head head; /* of a reply that came whole, of trailers */
     uint8_t written[HTTP_INTAKE_BYTES + HTTP_TRAILER_BYTES + HTTP_ADDED_BYTES];
 };
@@ -135,7 +137,8 @@ static inline bool http_is_blocked(const struct http_client *client)
 }
 
 /* client.c */
-void http_settle(struct http_client *client); /* last; it may be gone afterwards */
+const char *http_date_line(struct worker *worker); /* written anew once a second */
+void http_settle(struct http_client *client);      /* last; it may be gone afterwards */
 void http_client_gone(struct http_client *client, enum connection_end how);
 void http_client_lost(struct http_client *client); /* it has gone by itself */
 void http_client_send(struct http_client *client, struct iovec *parts, int count);

@@ -254,6 +254,9 @@ static int understand_one(struct http_head *head, const uint8_t *bytes, struct h
     case HTTP_UPGRADE:
         head->upgrade = field.value;
         return HTTP_DONE;
+    case HTTP_DATE:
+        head->has_date = true;
+        return HTTP_DONE;
     case HTTP_TE:
         head->te_trailers |= accepts_trailers(bytes, field.value);
         return HTTP_DONE;

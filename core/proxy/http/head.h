@@ -33,6 +33,7 @@ enum {
     X(HTTP_HTTP2_SETTINGS, "http2-settings")                                                       \
     X(HTTP_EXPECT, "expect")                                                                       \
     X(HTTP_COOKIE, "cookie")                                                                       \
+    X(HTTP_DATE, "date")                                                                           \
     X(HTTP_FORWARDED, "forwarded")                                                                 \
     X(HTTP_X_FORWARDED_FOR, "x-forwarded-for")                                                     \
     X(HTTP_X_FORWARDED_PROTO, "x-forwarded-proto")                                                 \
@@ -90,6 +91,7 @@ struct http_head {
     struct http_span host, upgrade; /* upgrade: wanted by Connection too */
     bool has_length, chunked, close, keep_alive, expects_continue, te_trailers;
     bool wants_upgrade; /* Connection names it */
+    bool has_date;
 
     const char *fault; /* a sentence, when it is refused */
     uint16_t at, seen; /* where reading goes on */

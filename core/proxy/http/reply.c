@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 enum { BULK_READS = 2, BULK_BYTES = 256 * 1024, COOKIE_LINE_BYTES = 160, INTERIM_LIMIT = 64 };
+enum { REPLY_LINES_BYTES = COOKIE_LINE_BYTES + HTTP_DATE_BYTES };
 
 /* -- its body -- */
 
@@ -92,7 +93,7 @@ static enum http_framing choose_framing(struct http_client *client, const struct
 }
 
 /* A client that came without, or with another's, is told where it was sent. */
-static void write_ticket(const struct http_client *client, char *out)
+static void write_ticket(const struct http_client *client, char out[REPLY_LINES_BYTES])
 {
     const struct view *view = client->service->view;
     out[0] = 0;
@@ -110,8 +111,10 @@ static struct iovec begin_reply(struct http_client *client, const struct http_he
 {
     uint8_t *out = client->worker->http->written;
     enum http_framing framing = choose_framing(client, head);
-    char lines[COOKIE_LINE_BYTES];
+    char lines[REPLY_LINES_BYTES];
     write_ticket(client, lines);
+    if (!head->has_date)
+        strcat(lines, http_date_line(client->worker));
     uint64_t now_ns = loop_now_ns(client->worker->loop);
     client->status = head->status;
     client->latency_ns = now_ns > client->begun_ns ? now_ns - client->begun_ns : 1;
@@ -162,7 +165,7 @@ static void switch_protocol(struct http_client *client, const struct http_head *
                             uint8_t *bytes, size_t length)
 {
     uint8_t *out = client->worker->http->written;
-    char lines[COOKIE_LINE_BYTES];
+    char lines[REPLY_LINES_BYTES];
     write_ticket(client, lines);
     size_t written = http_write_response(out, head, bytes, HTTP_FRAMED_NONE, HTTP_SWITCHES, lines);
     struct iovec parts[2] = {{out, written}, {bytes + head->length, length - head->length}};

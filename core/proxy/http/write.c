@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define PUT(at, literal) put((at), (literal), sizeof(literal) - 1)
 
@@ -286,8 +287,20 @@ const char *http_status_phrase(uint16_t status)
     return "Error";
 }
 
+void http_write_date(char out[HTTP_DATE_BYTES], int64_t wall_ms)
+{
+    static const char days[] = "SunMonTueWedThuFriSat",
+                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm parts;
+    gmtime_r(&seconds, &parts);
+    snprintf(out, HTTP_DATE_BYTES, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+             days + 3 * parts.tm_wday, parts.tm_mday, months + 3 * parts.tm_mon,
+             (parts.tm_year + 1900) % 10000, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
 size_t http_write_answer(uint8_t *out, uint16_t status, const char *text, bool bodyless,
-                         enum http_persistence persistence)
+                         enum http_persistence persistence, const char *lines)
 {
     size_t length = strlen(text);
     uint8_t *at = PUT(out, "HTTP/1.1 ");
@@ -296,6 +309,7 @@ size_t http_write_answer(uint8_t *out, uint16_t status, const char *text, bool b
     at = put_text(at, http_status_phrase(status));
     at = PUT(at, "\r\nContent-Type: text/plain; charset=utf-8\r\n");
     at = put_length(at, length + 1);
+    at = put_text(at, lines);
     if (status == 503)
         at = PUT(at, "Retry-After: 1\r\n");
     if (status == 405)
