@@ -209,16 +209,96 @@ static struct cell share(struct cli *cli, const json_t *node, const char *part)
                                          : PAINT_NONE};
 }
 
+/* What is used now, by object; NULL: the server does not know. */
+static json_t *ask_stats(struct cli *cli, const char *query)
+{
+    struct reply reply;
+    json_t *items = NULL;
+    const char *path = arena_format(&cli->arena, "/stats?since=10s%s", query);
+    if (!client_call(cli, "GET", path, NULL, &reply))
+        return NULL;
+    if (reply.status == 200)
+        items = json_incref(json_object_get(reply.body, "items"));
+    reply_finish(&reply);
+    return items;
+}
+
+/* Cores and memory that are used, into two cells. */
+static void fill_usage(struct cli *cli, const json_t *item, struct cell *row)
+{
+    row[0].text = arena_format(&cli->arena, "%lldm", member_int(item, "cpuMillis"));
+    row[1].text = arena_format(&cli->arena, "%lldMi", member_int(item, "memoryBytes") >> 20);
+}
+
+static void fill_usage_of(struct cli *cli, const json_t *items, const char *object,
+                          struct cell *row)
+{
+    size_t i;
+    json_t *item;
+    row[0].text = row[1].text = "-";
+    json_array_foreach(items, i, item)
+    {
+        if (strcmp(member_text(item, "object"), object) == 0)
+            fill_usage(cli, item, row);
+    }
+}
+
+/* Rows of those that `query` chooses; what they hold lives in `kept`. */
+static void add_containers(struct cli *cli, struct table *table, const char *query, json_t *kept)
+{
+    size_t i;
+    json_t *item, *items = ask_stats(cli, query);
+    json_array_foreach(items, i, item)
+    {
+        if (!text_starts_with(member_text(item, "object"), "containers/"))
+            continue;
+        struct cell *row = table_row(table);
+        row[0].text = member_text(item, "name");
+        fill_usage(cli, item, row + 1);
+        row[3].text = member_shown(&cli->arena, item, "networkInBytesPerSecond");
+        row[4].text = member_shown(&cli->arena, item, "networkOutBytesPerSecond");
+    }
+    if (items)
+        json_array_append_new(kept, items);
+}
+
+/* Of a deployment, else of every node. */
+static int top_containers(struct cli *cli, const char *deployment)
+{
+    static const char *const heads[] = {"CONTAINER", "CPU USED", "MEMORY USED", "IN/S", "OUT/S"};
+    struct table table;
+    size_t i;
+    json_t *node, *nodes = client_list(cli, "/nodes", "list nodes"), *kept = json_array();
+    table_init(&table, &cli->arena, heads, 5);
+    if (deployment)
+        add_containers(cli, &table,
+                       arena_format(&cli->arena, "&deployment=%s", client_escape(cli, deployment)),
+                       kept);
+    else
+        json_array_foreach(nodes, i, node) add_containers(
+            cli, &table,
+            arena_format(&cli->arena, "&node=%s", client_escape(cli, member_text(node, "name"))),
+            kept);
+    table_print(&table, stdout, false);
+    table_finish(&table);
+    int status = nodes ? STATUS_FINE : client_status(cli);
+    json_decref(kept);
+    json_decref(nodes);
+    return status;
+}
+
 static int top_nodes(struct cli *cli)
 {
-    static const char *const heads[] = {"NODE", "STATE", "CONTAINERS", "CPU RESERVED",
-                                        "MEMORY RESERVED"};
+    static const char *const heads[] = {"NODE",         "STATE",           "CONTAINERS",
+                                        "CPU RESERVED", "MEMORY RESERVED", "CPU USED",
+                                        "MEMORY USED"};
     struct table table;
     size_t i;
     json_t *node, *nodes = client_list(cli, "/nodes", "list nodes");
     if (!nodes)
         return client_status(cli);
-    table_init(&table, &cli->arena, heads, 5);
+    json_t *used = ask_stats(cli, "");
+    table_init(&table, &cli->arena, heads, 7);
     json_array_foreach(nodes, i, node)
     {
         struct cell *row = table_row(&table);
@@ -228,17 +308,19 @@ static int top_nodes(struct cli *cli)
         row[2].text = member_shown(&cli->arena, node, "containers");
         row[3] = share(cli, node, "cpu");
         row[4] = share(cli, node, "memory");
+        fill_usage_of(cli, used, arena_format(&cli->arena, "nodes/%s", row[0].text), row + 5);
     }
     table_print(&table, stdout, false);
     table_finish(&table);
+    json_decref(used);
     json_decref(nodes);
     return STATUS_FINE;
 }
 
 static int top_traffic(struct cli *cli, const char *by)
 {
-    static const char *const heads[] = {"NAME",   "REQUESTS/S", "ERRORS/S",
-                                        "P50 MS", "P99 MS",     "IN FLIGHT"};
+    static const char *const heads[] = {"NAME",   "REQUESTS/S", "ERRORS/S", "P50 MS",
+                                        "P99 MS", "IN FLIGHT",  "CPU USED", "MEMORY USED"};
     static const char *const members[] = {"requestsPerSecond", "errorsPerSecond", "p50Ms", "p99Ms",
                                           "inFlight"};
     struct table table;
@@ -248,7 +330,9 @@ static int top_traffic(struct cli *cli, const char *by)
         client_list(cli, arena_format(&cli->arena, "/traffic?by=%s", by), "ask for traffic");
     if (!all)
         return client_status(cli);
-    table_init(&table, &cli->arena, heads, 6);
+    bool of_deployments = strcmp(by, "deployment") == 0;
+    json_t *used = of_deployments ? ask_stats(cli, "") : NULL;
+    table_init(&table, &cli->arena, heads, of_deployments ? 8 : 6);
     json_array_foreach(all, i, item)
     {
         struct cell *row = table_row(&table);
@@ -256,9 +340,13 @@ static int top_traffic(struct cli *cli, const char *by)
         row[0].text = *name ? name : member_text(item, by);
         for (size_t j = 0; j < 5; j++)
             row[j + 1].text = member_shown(&cli->arena, item, members[j]);
+        if (of_deployments)
+            fill_usage_of(cli, used, arena_format(&cli->arena, "deployments/%s", row[0].text),
+                          row + 6);
     }
     table_print(&table, stdout, false);
     table_finish(&table);
+    json_decref(used);
     json_decref(all);
     return STATUS_FINE;
 }
@@ -272,8 +360,10 @@ int run_top(struct cli *cli)
         return top_nodes(cli);
     if (strcmp(kind->plural, "deployments") == 0 || strcmp(kind->plural, "services") == 0)
         return top_traffic(cli, kind->singular);
-    return complain(STATUS_FAILED, NULL, "top shows nodes, deployments or services, not %s",
-                    kind->plural);
+    if (strcmp(kind->plural, "containers") == 0)
+        return top_containers(cli, cli->word_count > 1 ? cli->words[1] : NULL);
+    return complain(STATUS_FAILED, NULL,
+                    "top shows nodes, deployments, services or containers, not %s", kind->plural);
 }
 
 /* -- the rest -- */

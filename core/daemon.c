@@ -5,6 +5,7 @@
  * REST answers /healthz from the first moment; the rest once the state has been loaded. */
 #include "daemon.h"
 #include "agent/agent.h"
+#include "agent/usage.h"
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct proxy_feed *feed;
     struct daemon_certificates *certificates;
     struct agent *agent;
+    struct usage *usage;
     struct api *api;
     struct loop_io signals;
     int lock_fd, signal_fd;
@@ -68,6 +70,8 @@ static void api_stopped(void *argument)
 {
     struct daemon *daemon = argument;
     FAILPOINT(stop_api_ended);
+    usage_destroy(daemon->usage);
+    daemon->usage = NULL;
     agent_destroy(daemon->agent);
     daemon->agent = NULL;
     daemon_certificates_destroy(daemon->certificates);
@@ -182,6 +186,9 @@ static bool start_agent(struct daemon *daemon, struct error *error)
         .max_operations = (uint32_t)config->runtime.max_operations};
     daemon->agent = agent_create(&agent, error);
     FAILPOINT(start_agent);
+    if (daemon->agent)
+        daemon->usage =
+            usage_create(daemon->loop, daemon->agent, daemon->runtime, daemon->node_name);
     return daemon->agent != NULL;
 }
 
@@ -283,6 +290,7 @@ static bool create_api(struct daemon *daemon, struct error *error)
                                     .ops = daemon->ops,
                                     .agent = daemon->agent,
                                     .runtime = daemon->runtime,
+                                    .usage = daemon->usage,
                                     .node_name = daemon->node_name,
                                     .started_at_ms = loop_wall_ms(daemon->loop)};
     daemon->api = api_create(&parts, daemon->key, error);
@@ -347,6 +355,7 @@ static bool start(struct daemon *daemon, struct error *error)
 static void finish(struct daemon *daemon)
 {
     api_destroy(daemon->api);
+    usage_destroy(daemon->usage);
     agent_destroy(daemon->agent);
     daemon_certificates_destroy(daemon->certificates);
     if (daemon->feed)

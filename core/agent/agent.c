@@ -202,6 +202,18 @@ const char *agent_runtime_id(struct agent *agent, const char *container_id, bool
     return unit->runtime_id[0] ? unit->runtime_id : unit->previous_id[0] ? unit->previous_id : NULL;
 }
 
+uint32_t agent_running(const struct agent *agent, struct agent_running *out, uint32_t room)
+{
+    uint32_t count = 0;
+    for (const struct unit *unit = agent->units; unit && count < room; unit = unit->hh.next) {
+        if (unit->phase != UNIT_RUNNING || !unit->runtime_id[0])
+            continue;
+        memcpy(out[count].id, unit->id, sizeof unit->id);
+        memcpy(out[count++].runtime_id, unit->runtime_id, sizeof unit->runtime_id);
+    }
+    return count;
+}
+
 bool agent_ready(const struct agent *agent, const char **why)
 {
     *why = !agent->runtime_up ? agent->runtime_message

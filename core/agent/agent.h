@@ -37,6 +37,11 @@ void agent_destroy(struct agent *agent); /* containers run on */
 
 /* For REST on this node: the engine's id of a container of ours that exists, also after its end. */
 const char *agent_runtime_id(struct agent *agent, const char *container_id, bool previous);
+/* The containers that run, by the engine's ids; at most `room` of them. */
+struct agent_running {
+    char id[80], runtime_id[80];
+};
+uint32_t agent_running(const struct agent *agent, struct agent_running *out, uint32_t room);
 /* Does the engine answer, and has it been listed whole? */
 bool agent_ready(const struct agent *agent, const char **why);
 

@@ -27,6 +27,7 @@ struct runtime;
 struct scheduler;
 struct service_manager;
 struct state;
+struct usage;
 struct survival;
 
 /* What the handlers work on; all outlive the API. */
@@ -45,6 +46,7 @@ struct api_parts {
     struct op_table *ops;
     struct agent *agent;     /* of this host; NULL: none */
     struct runtime *runtime; /* likewise: logs, stats */
+    struct usage *usage;     /* of its containers; NULL: nobody asks */
     const char *node_name;   /* of this host's agent */
     int64_t started_at_ms;   /* wall clock; 0: when api_create is called */
 };

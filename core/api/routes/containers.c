@@ -59,6 +59,8 @@ static void restart(struct request *request)
 #define SHOWN .answers = &container_shown_type
 static const char *const query[] = {LIST_QUERY, "deployment", "node", "state", NULL};
 static const char *const log_query[] = {"follow", "tail", "since", "timestamps", "previous", NULL};
+static const char *const stats_query[] = {"since", "step", NULL};
+static const char *const all_stats_query[] = {"deployment", "node", "since", "step", NULL};
 static const struct route routes[] = {
     ROUTE("GET", "/containers", list, ROLE_VIEWER, SHOWN, .answers_list = true, .query = query,
           .summary = "All containers, by id"),
@@ -69,6 +71,11 @@ static const struct route routes[] = {
           .takes = &nothing_type, SHOWN, .summary = "Start its process anew"),
     ROUTE("GET", ONE "/logs", container_logs, ROLE_VIEWER, .query = log_query,
           .answers_schema = "{\"type\":\"string\"}", .summary = "Its output"),
+    ROUTE("GET", ONE "/stats", container_stats, ROLE_VIEWER, .query = stats_query,
+          .answers_schema = stats_item_schema, .summary = "What it uses, and used of late"),
+    ROUTE("GET", "/stats", list_stats, ROLE_VIEWER, .query = all_stats_query,
+          .answers_schema = stats_schema,
+          .summary = "What nodes and deployments use; of one of them its containers too"),
     ROUTE("POST", ONE "/exec", container_exec, ROLE_DEPLOYER, .body = BODY_REQUIRED,
           .takes = &exec_type, .answers_schema = exec_answer_schema, .no_dry_run = true,
           .summary = "A ticket to run a command in it"),
