@@ -372,12 +372,12 @@ static void obey_all(struct connection *connection, struct endpoint *endpoint)
     }
     atomic_fetch_add(&endpoint->cut, 1);
     connection_end(connection, ORCH_OUTCOME_ERROR,
-                   relay_is_quiet(connection) ? END_IN_ORDER : END_RESET);
+                   relay_is_at_rest(connection) ? END_IN_ORDER : END_RESET);
 }
 
 static void obey_quiet(struct connection *connection, struct endpoint *endpoint)
 {
-    if (connection->state != CONNECTION_RELAYING || !relay_is_quiet(connection))
+    if (connection->state != CONNECTION_RELAYING || !relay_is_at_rest(connection))
         return;
     atomic_fetch_add(&endpoint->cut, 1);
     connection_end(connection, ORCH_OUTCOME_OK, END_IN_ORDER);

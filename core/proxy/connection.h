@@ -50,6 +50,7 @@ struct connection {
     struct loop_timer timer;
     uint64_t active_ns, begun_ns, latency_ns;
     bool answered;                       /* a byte of the endpoint's has come */
+    bool waits;                          /* the client spoke last */
     struct endpoint *tried[TRIED_LIMIT]; /* held */
     uint32_t tried_count;
 };
@@ -76,6 +77,8 @@ void connection_end(struct connection *connection, uint32_t outcome, enum connec
 void relay_begin(struct connection *connection);
 void relay_ready(struct peer *peer, unsigned events);
 bool relay_is_quiet(const struct connection *connection);
+/* Quiet, and the client is owed nothing: it was not the last to speak. */
+bool relay_is_at_rest(const struct connection *connection);
 
 /* bulk.c */
 void bulk_begin(struct worker *worker, struct bulk *bulk); /* `pipe` stays NULL: none to be had */

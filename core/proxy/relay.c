@@ -172,6 +172,7 @@ static void pump_bulk(struct peer *from)
 {
     struct peer *to = from->other;
     ssize_t count = bulk_fill(&to->bulk, from->fd, UINT64_MAX);
+    from->connection->waits = is_client(from);
     if (count < 0) {
         read_failed(from);
     } else if (count == 0) {
@@ -214,6 +215,7 @@ static void pump(struct peer *from)
             ended(from);
             return;
         }
+        from->connection->waits = is_client(from);
         if (is_client(to))
             answered(from->connection);
         if (!deliver(to, worker->scratch, (size_t)count, &stop))
@@ -236,6 +238,11 @@ void relay_ready(struct peer *peer, unsigned events)
         return;
     if ((events & LOOP_READ) && (peer->io.events & LOOP_READ))
         pump(peer);
+}
+
+bool relay_is_at_rest(const struct connection *connection)
+{
+    return !connection->waits && relay_is_quiet(connection);
 }
 
 bool relay_is_quiet(const struct connection *connection)

@@ -1,6 +1,6 @@
 /* Bounded HTTP load of several kinds at once on one port, for tests that count what fails:
  *
- *   rollout-load PORT SECONDS KEEPALIVE SHORT SLOW UPGRADED PAUSE_US
+ *   rollout-load PORT SECONDS KEEPALIVE SHORT SLOW UPGRADED PAUSE_US [tcp]
  *
  * KEEPALIVE connections that are never closed by us, SHORT ones made anew for each request, SLOW
  * ones with requests of two seconds, UPGRADED ones that echo for a second. After each answer of the
@@ -11,7 +11,9 @@
  *    "cut": N, "closed": N}
  *
  * cut: upgraded connections that were closed in between. closed: keep-alive connections that an
- * answer announced the end of; that is no failure. */
+ * answer announced the end of; that is no failure. With `tcp` what is between knows no requests: a
+ * keep-alive connection that ends without an answer is counted as cut, and slow ones are made anew
+ * for each request. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -33,6 +35,7 @@ static const char *const words[] = {"keepalive", "short", "slow", "upgraded"};
 
 static int port;
 static useconds_t pause_us;
+static bool is_tcp;
 static atomic_bool over;
 static atomic_llong served[KINDS], failed, cut, closed_by_answer;
 
@@ -124,7 +127,11 @@ static void run_requests(enum kind kind)
         "GET / HTTP/1.1\r\nHost: web\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n",
         "GET /slow HTTP/1.1\r\nHost: web\r\n\r\n"};
-    struct answer answer;
+    static const char slow_once[] = "GET /slow HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n";
+    const char *request = is_tcp && kind == SLOW ? slow_once : requests[kind];
+    bool once = kind == SHORT || (is_tcp && kind == SLOW);
+    bool may_be_cut = is_tcp && kind == KEEPALIVE;
+    struct answer answer = {0};
     int fd = -1;
     while (!over) {
         errno = 0;
@@ -133,14 +140,17 @@ static void run_requests(enum kind kind)
             usleep(10000); /* no busy loop while nobody listens */
             continue;
         }
-        const char *wrong = ask(fd, requests[kind], &answer);
-        if (wrong)
+        answer.length = 0;
+        const char *wrong = ask(fd, request, &answer);
+        if (wrong && may_be_cut && !answer.length)
+            cut++;
+        else if (wrong)
             fail(kind, wrong);
         else
             served[kind]++;
-        if (!wrong && answer.closes && kind != SHORT)
+        if (!wrong && answer.closes && !once)
             closed_by_answer++;
-        if (wrong || answer.closes || kind == SHORT) {
+        if (wrong || answer.closes || once) {
             close(fd);
             fd = -1;
         }
@@ -207,13 +217,14 @@ int main(int count, char **words_given)
 {
     pthread_t threads[THREADS_MAX];
     int started = 0;
-    if (count != 8) {
-        fprintf(stderr,
-                "usage: rollout-load PORT SECONDS KEEPALIVE SHORT SLOW UPGRADED PAUSE_US\n");
+    if (count != 8 && count != 9) {
+        fprintf(stderr, "usage: rollout-load PORT SECONDS KEEPALIVE SHORT SLOW UPGRADED PAUSE_US "
+                        "[tcp]\n");
         return 2;
     }
     port = atoi(words_given[1]);
     pause_us = (useconds_t)atoi(words_given[7]);
+    is_tcp = count == 9;
     signal(SIGTERM, on_term);
     signal(SIGALRM, on_term);
     alarm((unsigned)atoi(words_given[2]));

@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -119,6 +120,28 @@ Test(proxy_drain, closes_quiet_connections_before_busy_ones)
     cr_assert(client_ask(busy, answer, sizeof answer));
     close(quiet);
     close(busy);
+}
+
+/* It is reset at the end of the time, not closed as if it were at rest. */
+Test(proxy_drain, closes_one_that_waits_for_an_answer_last)
+{
+    struct rig_endpoint only = {"a", origin_start(ORIGIN_COUNT, "a")->port, false};
+    char byte;
+    rig.drain_ns = 1500 * NS_PER_MS; /* quiet ones go in the last 150 ms */
+    rig_feed();
+    rig_put(&only, 1);
+    rig_publish();
+    int waits = client_connect(rig.port), silent = client_connect(rig.port);
+    cr_assert_eq(send(waits, "?", 1, MSG_NOSIGNAL), 1);
+    only.draining = true;
+    rig_put(&only, 1);
+    rig_publish();
+    cr_assert(rig_wait(a_is_drained));
+    cr_assert_eq(recv(silent, &byte, 1, 0), 0);
+    cr_assert_eq(recv(waits, &byte, 1, 0), -1);
+    cr_assert_eq(errno, ECONNRESET);
+    close(waits);
+    close(silent);
 }
 
 Test(proxy_drain, is_told_again_when_it_begins_again)

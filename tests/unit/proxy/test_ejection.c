@@ -133,3 +133,25 @@ Test(proxy_ejection, more_connections_than_a_service_may_have_are_closed_at_once
     }
     close(two);
 }
+
+Test(proxy_ejection, a_new_endpoint_gets_a_tenth_of_a_share_at_first)
+{
+    struct origin *a = origin_start(ORIGIN_NAME, "a"), *b = origin_start(ORIGIN_NAME, "b");
+    const struct rig_endpoint both[] = {{"a", a->port, false}, {"b", b->port, false}};
+    char answer[64];
+    unsigned of_b = 0;
+    rig.workers = 1;
+    rig.slow_start_ns = 3600 * NS_PER_SECOND;
+    rig_feed();
+    rig_put(both, 1);
+    rig_publish();
+    rig_put(both, 2);
+    rig_publish();
+    for (int i = 0; i < 110; i++) {
+        int fd = client_connect(rig.port);
+        cr_assert(client_ask(fd, answer, sizeof answer));
+        of_b += strcmp(answer, "b") == 0;
+        close(fd);
+    }
+    cr_assert(of_b >= 8 && of_b <= 12, "%u of 110", of_b);
+}
