@@ -145,7 +145,8 @@ static uint16_t flags_of(struct deployment_manager *manager, struct track *track
     return (uint16_t)flags;
 }
 
-static void count(struct track *track, const struct container_mark *mark, int64_t slot, int by)
+static void count(struct track *track, const struct container_mark *mark,
+                  const struct container *container, int by)
 {
     struct counts *counts = &track->counts;
     unsigned flags = mark->flags;
@@ -167,7 +168,9 @@ static void count(struct track *track, const struct container_mark *mark, int64_
     counts->overdue += flags & MARK_OVERDUE ? by : 0;
     counts->restarts += by * (int64_t)mark->restarts;
     if (flags & MARK_SLOT)
-        slots_change(&track->slots, slot, by);
+        slots_change(&track->slots, container->slot, by);
+    if (flags & MARK_SLOT && track->global)
+        homes_change(&track->homes, container->node, by);
 }
 
 /* As what it was counted otherwise before. */
@@ -191,8 +194,8 @@ static unsigned count_anew(struct deployment_manager *manager, struct track *tra
     unsigned differs = mark.flags ^ brief.mark->flags;
     if (!differs && mark.restarts == brief.mark->restarts)
         return 0;
-    count(track, brief.mark, container->slot, -1);
-    count(track, &mark, container->slot, 1);
+    count(track, brief.mark, container, -1);
+    count(track, &mark, container, 1);
     *brief.mark = mark;
     return differs;
 }
@@ -210,7 +213,7 @@ void counts_remove(struct track *track, const struct container *container,
 {
     if (container->record.seq > track->counts.seq)
         track->counts.seq = container->record.seq;
-    count(track, mark, container->slot, -1);
+    count(track, mark, container, -1);
 }
 
 bool counts_is_waiting(const struct container_mark *mark)

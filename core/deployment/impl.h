@@ -29,6 +29,15 @@ struct slots {
     uint8_t *taken;
     int64_t room, none_below; /* none is free below */
 };
+/* Of a deployment in global mode: homes.c. */
+struct homes {
+    struct home *by_node;
+    struct home *first, *last; /* eligible nodes that lack a replica of what is in force */
+    size_t lacking;
+    int64_t eligible;      /* nodes */
+    bool outdated;         /* all nodes are to be judged again */
+    char judged_up_to[64]; /* then: so far */
+};
 /* The image of the revision in force on one node. */
 struct pull {
     UT_hash_handle hh;
@@ -52,6 +61,8 @@ struct track {
     bool waits_for_port;   /* unplaced, and one that is stopping holds its host port */
     bool listed_unplaced, waits_for_pass;
     bool global; /* one on each eligible node */
+    struct track *next_global;
+    struct homes homes;
     struct track *next_unplaced, *next_for_pass;
     char why[256]; /* then: the refusals */
     struct counts counts;
@@ -106,8 +117,7 @@ struct deployment_manager {
     struct track *unplaced;
     struct freed_node *freed; /* something there may help those unplaced */
     struct loop_slice retry;
-    uint32_t globals; /* deployments of that mode */
-    bool globals_due; /* to be looked at: a node has changed */
+    struct track *globals; /* deployments of that mode, the latest first */
 };
 
 /* More of one kind are told by one event. */
@@ -143,6 +153,20 @@ void census_take(struct deployment_manager *manager, const struct deployment *de
 void census_gather(struct deployment_manager *manager, struct census *census, struct arena *arena);
 void slots_change(struct slots *slots, int64_t slot, int by);
 int64_t slots_first_free(struct slots *slots);
+/* A slot is taken or given back on that node. */
+void homes_change(struct homes *homes, const char *node, int by);
+/* A node has changed; `node` may be gone. True: the deployment is to be looked at. */
+bool homes_judge(struct deployment_manager *manager, struct track *track,
+                 const struct deployment *deployment, const char *node);
+bool homes_lacks(const struct homes *homes, const char *node);
+void homes_look_through(struct homes *homes);
+/* False: some nodes are still to be judged, in another turn. */
+bool homes_refresh(struct deployment_manager *manager, struct track *track,
+                   const struct deployment *deployment);
+/* Names of ready nodes that lack one, borrowed for this turn; the list is in the arena. */
+struct list homes_lacking(struct deployment_manager *manager, const struct homes *homes,
+                          struct arena *arena);
+void homes_finish(struct homes *homes);
 void counts_change(struct deployment_manager *manager, struct track *track,
                    const struct container *container);
 void counts_remove(struct track *track, const struct container *container,
@@ -204,9 +228,10 @@ void deployment_set_unplaced(struct deployment_manager *manager, struct track *t
                              bool any_change_helps);
 /* One look at one deployment; yields actions, none when all is as declared. */
 void deployment_reconcile(struct deployment_manager *manager, struct track *track);
-/* Asks the scheduler for `count` places and makes the containers. */
+/* Asks the scheduler for `count` places and makes the containers. `only`: on these nodes (const
+ * char *), one each; NULL: on any. */
 void deployment_place(struct deployment_manager *manager, struct track *track,
-                      const struct deployment *deployment, uint32_t count, const char *only_node);
+                      const struct deployment *deployment, uint32_t count, const struct list *only);
 /* Passes under way may not know of it. */
 void deployment_node_freed(struct deployment_manager *manager, const char *node);
 void deployment_resume_placings(struct deployment_manager *manager); /* the state is ready again */

@@ -25,11 +25,13 @@ struct track *deployment_track(struct deployment_manager *manager, const char *n
     return track;
 }
 
-static void take_mode(struct track *track, const struct deployment *deployment)
+/* A deployment's mode never changes. */
+static void list_global(struct track *track)
 {
-    bool global = deployment->mode == MODE_GLOBAL;
-    track->manager->globals += (uint32_t)global - (uint32_t)track->global;
-    track->global = global;
+    track->global = true;
+    track->next_global = track->manager->globals;
+    track->manager->globals = track;
+    homes_look_through(&track->homes);
 }
 
 static struct track *make_track(struct deployment_manager *manager,
@@ -46,7 +48,8 @@ static struct track *make_track(struct deployment_manager *manager,
     loop_timer_init(&track->timer, manager->loop, "deployment timer", look_again, track);
     counts_look_through(track);
     HASH_ADD_STR(manager->tracks, name, track);
-    take_mode(track, deployment);
+    if (deployment->mode == MODE_GLOBAL)
+        list_global(track);
     return track;
 }
 
@@ -72,13 +75,17 @@ static void unqueue(struct deployment_manager *manager, struct track *track)
     track->queued = false;
 }
 
-static void leave_waiting(struct deployment_manager *manager, struct track *track)
+static void leave_lists(struct deployment_manager *manager, struct track *track)
 {
     struct track **link = &manager->unplaced, *last = NULL;
     while (*link && *link != track)
         link = &(*link)->next_unplaced;
     if (*link)
         *link = track->next_unplaced;
+    for (link = &manager->globals; *link && *link != track;)
+        link = &(*link)->next_global;
+    if (*link)
+        *link = track->next_global;
     for (link = &manager->for_pass; *link && *link != track; link = &(*link)->next_for_pass)
         last = *link;
     if (!*link)
@@ -91,12 +98,12 @@ static void leave_waiting(struct deployment_manager *manager, struct track *trac
 static void remove_track(struct deployment_manager *manager, struct track *track)
 {
     unqueue(manager, track);
-    leave_waiting(manager, track);
+    leave_lists(manager, track);
     images_forget(track);
     free(track->slots.taken);
     loop_timer_stop(&track->timer);
     HASH_DEL(manager->tracks, track);
-    manager->globals -= track->global;
+    homes_finish(&track->homes);
     free(track);
 }
 
@@ -209,7 +216,8 @@ static void record_changed(void *argument, const struct record *before, const st
             counts_look_through(track);
         if (old && old->paused && !deployment->paused)
             track->progressed_ns = loop_now_ns(manager->loop); /* no deadline ran meanwhile */
-        take_mode(track, deployment);
+        if (track->global)
+            homes_look_through(&track->homes); /* its placement may be another */
         track->unplaced = false;
         deployment_queue(manager, track);
     }
@@ -391,6 +399,8 @@ static bool may_fit(struct deployment_manager *manager, const struct track *trac
                     const struct deployment *deployment, const char *node)
 {
     const struct schedule_ask ask = deployment_ask(deployment, 1);
+    if (track->global && !homes_lacks(&track->homes, node))
+        return false;
     return track->any_change_helps ||
            scheduler_still_fits(manager->config.scheduler, &ask, node, &(struct list){0});
 }
@@ -411,25 +421,10 @@ static void retry_on(struct deployment_manager *manager, const char *node)
     }
 }
 
-static void look_at_globals(struct deployment_manager *manager)
-{
-    struct track *track, *next;
-    manager->globals_due = false;
-    HASH_ITER(hh, manager->tracks, track, next)
-    {
-        if (!track->global)
-            continue;
-        track->unplaced = false;
-        deployment_queue(manager, track);
-    }
-}
-
 static bool retry_some(void *argument)
 {
     struct deployment_manager *manager = argument;
     struct freed_node *node = manager->freed;
-    if (manager->globals_due)
-        look_at_globals(manager);
     if (!node)
         return false;
     deployment_node_freed(manager, node->name);
@@ -439,14 +434,20 @@ static bool retry_some(void *argument)
     return manager->freed != NULL;
 }
 
+static void judge_for_globals(struct deployment_manager *manager, const char *node)
+{
+    for (struct track *track = manager->globals; track; track = track->next_global) {
+        const struct deployment *deployment = deployment_manager_find(manager, track->name);
+        if (deployment && homes_judge(manager, track, deployment, node))
+            deployment_queue(manager, track);
+    }
+}
+
 /* Judged later in this turn, when all that changes with it has. */
 void deployment_manager_capacity_changed(struct deployment_manager *manager, const char *name)
 {
     struct freed_node *node = NULL;
-    if (manager->globals) {
-        manager->globals_due = true;
-        loop_slice_start(&manager->retry);
-    }
+    judge_for_globals(manager, name);
     if (!manager->unplaced && !manager->placings)
         return;
     HASH_FIND_STR(manager->freed, name, node);

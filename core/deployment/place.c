@@ -448,7 +448,7 @@ static struct placing *make_placing(struct deployment_manager *manager,
 }
 
 void deployment_place(struct deployment_manager *manager, struct track *track,
-                      const struct deployment *deployment, uint32_t count, const char *only_node)
+                      const struct deployment *deployment, uint32_t count, const struct list *only)
 {
     struct error error = {0};
     if (manager->placing_count >= PLACINGS_AT_ONCE) { /* a later plan knows of the earlier ones */
@@ -458,7 +458,7 @@ void deployment_place(struct deployment_manager *manager, struct track *track,
     struct placing *placing = make_placing(manager, deployment);
     struct schedule_ask ask = deployment_ask(deployment, count);
     ask.seed = hash_text(deployment->record.uid) ^ (uint64_t)deployment->revision;
-    ask.only_node = only_node;
+    ask.only = only;
     track->busy = true;
     if (!BUGGIFY("no-scheduler") &&
         scheduler_place(manager->config.scheduler, &ask, placed, placing, &error))

@@ -192,51 +192,20 @@ int64_t deployment_missing(const struct census *census)
     return wanted < room ? wanted : room;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The first eligible node without a container of what is in force, with room for one if any has. */
-static const char *node_without(struct deployment_manager *manager, struct census *census,
-                                struct arena *arena)
-{
-    const struct schedule_ask ask = deployment_ask(census->deployment, 1);
-    const struct node *node = NULL;
-    const char *first = NULL;
-    size_t count = 0;
-    census_gather(manager, census, arena);
-    const char **having = arena_alloc(arena, ((size_t)census->live_count + 1) * sizeof *having);
-    for (int64_t i = 0; i < census->live_count; i++)
-        if (!census_is_outdated(manager, census->deployment, census->live[i]))
-            having[count++] = census->live[i]->node;
-    qsort(having, count, sizeof *having, compare_names);
-    while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL))) {
-        if (bsearch(&node->name, having, count, sizeof *having, compare_names) ||
-            node_registry_status(manager->config.nodes, node->name)->state != NODE_READY ||
-            !deployment_manager_may_run_on(manager, census->deployment, node))
-            continue;
-        if (scheduler_still_fits(manager->config.scheduler, &ask, node->name, &(struct list){0}))
-            return node->name;
-        first = first ? first : node->name;
-    }
-    return first;
-}
-
 static void make_missing(struct deployment_manager *manager, struct track *track,
                          struct census *census, struct arena *arena)
 {
     int64_t count = deployment_missing(census);
-    const char *only_node = NULL;
+    struct list only = {0};
     if (count <= 0 || track->unplaced)
         return;
-    if (census->deployment->mode == MODE_GLOBAL) {
-        only_node = node_without(manager, census, arena);
-        count = only_node ? 1 : 0;
+    if (track->global) {
+        only = homes_lacking(manager, &track->homes, arena);
+        count = count < only.count ? count : only.count;
     }
     if (count > 0)
         deployment_place(manager, track, census->deployment,
-                         (uint32_t)(count < 4096 ? count : 4096), only_node);
+                         (uint32_t)(count < 4096 ? count : 4096), track->global ? &only : NULL);
 }
 
 /* Looking through a thousand takes about a tenth of a millisecond. */
@@ -338,7 +307,8 @@ void deployment_reconcile(struct deployment_manager *manager, struct track *trac
         return;
     if (track->next_change_ns && loop_now_ns(manager->loop) >= track->next_change_ns)
         counts_look_through(track);
-    if (!counts_refresh(manager, track, deployment)) {
+    if (!counts_refresh(manager, track, deployment) ||
+        (track->global && !homes_refresh(manager, track, deployment))) {
         deployment_queue(manager, track);
         return;
     }

@@ -38,18 +38,11 @@ bool census_is_available(struct deployment_manager *manager, const struct deploy
 bool deployment_manager_may_run_on(struct deployment_manager *manager,
                                    const struct deployment *deployment, const struct node *node)
 {
-    struct filter_verdict verdicts[FILTER_COUNT];
     const struct schedule_ask ask = deployment_ask(deployment, 1);
-    size_t count = scheduler_explain(manager->config.scheduler, &ask, node->name, verdicts);
-    for (size_t i = 0; i < count; i++)
-        if ((verdicts[i].filter == FILTER_SCHEDULABLE || verdicts[i].filter == FILTER_CONSTRAINTS ||
-             verdicts[i].filter == FILTER_FEATURES) &&
-            !verdicts[i].ok)
-            return false;
-    return true;
+    return scheduler_may_run(manager->config.scheduler, &ask, node->name);
 }
 
-static int64_t desired_count(struct deployment_manager *manager,
+static int64_t desired_count(struct deployment_manager *manager, const struct track *track,
                              const struct deployment *deployment)
 {
     const struct node *node = NULL;
@@ -58,6 +51,8 @@ static int64_t desired_count(struct deployment_manager *manager,
         return 0;
     if (deployment->mode == MODE_REPLICATED)
         return deployment->replicas;
+    if (track->global && !track->homes.outdated)
+        return track->homes.eligible;
     while ((node = node_registry_next(manager->config.nodes, node ? node->name : NULL)))
         count += deployment_manager_may_run_on(manager, deployment, node);
     return count;
@@ -107,7 +102,7 @@ void census_take(struct deployment_manager *manager, const struct deployment *de
                  struct track *track, struct census *out)
 {
     *out = (struct census){.deployment = deployment,
-                           .desired = desired_count(manager, deployment),
+                           .desired = desired_count(manager, track, deployment),
                            .counts = track->counts};
     if (deployment->record.seq > out->counts.seq)
         out->counts.seq = deployment->record.seq;

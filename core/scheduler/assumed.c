@@ -139,14 +139,16 @@ void snapshot_assume(struct snapshot *snapshot, const struct scheduler *schedule
 {
     const struct schedule_assumed *assumed = ask->assumed;
     const struct assumed_node *change;
-    snapshot->closed = arena_alloc(&snapshot->arena, (size_t)snapshot->frozen->count + 1);
+    if (!snapshot->closed)
+        snapshot->closed = arena_alloc(&snapshot->arena, (size_t)snapshot->frozen->count + 1);
     for (change = assumed->nodes; change; change = change->hh.next) {
         const struct column_node *node = scheduler_node(scheduler, change->name);
         if (!node)
             continue;
         const struct assumed_replicas *replicas =
             find_replicas(assumed, ask->deployment, change->name);
-        snapshot->closed[node->index] = (uint8_t)change->refuses;
+        if (change->refuses)
+            snapshot->closed[node->index] = (uint8_t)change->refuses;
         for (int r = 0; r < RESOURCE_COUNT; r++)
             snapshot->free[r][node->index] -= change->used[r];
         int64_t count = snapshot->replicas[node->index] + (replicas ? replicas->by : 0);

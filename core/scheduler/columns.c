@@ -258,6 +258,20 @@ static void copy_tally(const struct scheduler *scheduler, const struct ask *ask,
         snapshot->replicas[i] = tally_count(tally, snapshot->frozen->numbers[i]);
 }
 
+static void close_others(struct snapshot *snapshot, const struct scheduler *scheduler,
+                         const struct list *open)
+{
+    size_t count = snapshot->frozen->count;
+    snapshot->closed = arena_alloc(&snapshot->arena, count + 1);
+    memset(snapshot->closed, FILTER_CONSTRAINTS, count);
+    for (uint32_t i = 0; i < open->count; i++) {
+        const struct column_node *node =
+            scheduler_node(scheduler, *LIST_AT(*open, const char *, i));
+        if (node)
+            snapshot->closed[node->index] = 0;
+    }
+}
+
 void snapshot_fill(struct snapshot *snapshot, struct scheduler *scheduler, const struct ask *ask)
 {
     struct arena *arena = &snapshot->arena;
@@ -277,6 +291,8 @@ void snapshot_fill(struct snapshot *snapshot, struct scheduler *scheduler, const
         snapshot->taken_port = arena_alloc(arena, (count + 1) * sizeof *snapshot->taken_port);
     for (size_t i = 0; ask->host_ports && i < count; i++)
         snapshot->taken_port[i] = taken_port(scheduler->nodes[i], ask);
+    if (ask->only)
+        close_others(snapshot, scheduler, ask->only);
     if (ask->assumed)
         snapshot_assume(snapshot, scheduler, ask);
 }

@@ -34,6 +34,22 @@ bool scheduler_still_fits(struct scheduler *scheduler, const struct schedule_ask
     return !filter_first(&row, &ask);
 }
 
+bool scheduler_may_run(struct scheduler *scheduler, const struct schedule_ask *from,
+                       const char *name)
+{
+    static const enum filter lasting[] = {FILTER_SCHEDULABLE, FILTER_FEATURES, FILTER_CONSTRAINTS};
+    const struct column_node *node = scheduler_node(scheduler, name);
+    struct ask ask;
+    if (!node)
+        return true; /* it has yet to be heard of */
+    ask_borrow(&ask, from);
+    const struct filter_row row = {.record = node->record};
+    for (size_t i = 0; i < sizeof lasting / sizeof lasting[0]; i++)
+        if (!filter_passes(&row, &ask, lasting[i], NULL))
+            return false;
+    return true;
+}
+
 void schedule_refusals_text(const struct schedule_placement *placement, uint32_t nodes, char *out,
                             size_t bytes)
 {

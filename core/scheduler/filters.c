@@ -87,7 +87,7 @@ static bool passes_constraints(const struct filter_row *row, const struct ask *a
         SAY(verdict, "label %.60s is %.60s", constraint->label, value ? value : "missing");
         return false;
     }
-    return !ask->only_node || strcmp(ask->only_node, row->record->name) == 0;
+    return row->closed != FILTER_CONSTRAINTS;
 }
 
 static bool passes_resource(const struct filter_row *row, const struct ask *ask, int resource,
@@ -189,7 +189,7 @@ void ask_borrow(struct ask *ask, const struct schedule_ask *from)
     const struct resources *resources = &from->template->resources;
     *ask = (struct ask){.deployment = from->deployment,
                         .uid = from->deployment_uid,
-                        .only_node = from->only_node,
+                        .only = from->only,
                         .placement = *from->placement,
                         .template = *from->template,
                         .count = from->count,
@@ -200,6 +200,18 @@ void ask_borrow(struct ask *ask, const struct schedule_ask *from)
                         .host_ports = asks_host_ports(from->template)};
 }
 
+static const struct list *copy_names(const struct list *from, struct arena *arena)
+{
+    if (!from)
+        return NULL;
+    const char **names = arena_alloc(arena, ((size_t)from->count + 1) * sizeof *names);
+    struct list *copy = arena_alloc(arena, sizeof *copy);
+    for (uint32_t i = 0; i < from->count; i++)
+        names[i] = arena_strdup(arena, *LIST_AT(*from, const char *, i));
+    *copy = (struct list){.items = names, .count = from->count};
+    return copy;
+}
+
 void ask_init(struct ask *ask, const struct schedule_ask *from, struct arena *arena)
 {
     struct deployment holder = {.placement = *from->placement, .template = *from->template}, copy;
@@ -207,7 +219,7 @@ void ask_init(struct ask *ask, const struct schedule_ask *from, struct arena *ar
     struct schedule_ask owned = *from;
     owned.deployment = arena_strdup(arena, from->deployment);
     owned.deployment_uid = arena_strdup(arena, from->deployment_uid);
-    owned.only_node = arena_strdup(arena, from->only_node);
+    owned.only = copy_names(from->only, arena);
     owned.placement = &copy.placement;
     owned.template = &copy.template;
     ask_borrow(ask, &owned);

@@ -93,6 +93,7 @@ struct scheduler {
     int64_t *free[RESOURCE_COUNT]; /* by index in `frozen`, kept up to date */
     uint32_t next_number;
     uint64_t revision;
+    uint64_t started; /* passes */
 };
 
 /* What a pass works on: the shared columns, and copies of what it changes itself. */
@@ -103,11 +104,12 @@ struct snapshot {
     int64_t *free[RESOURCE_COUNT];
     uint32_t *replicas;  /* of the asked deployment */
     int64_t *taken_port; /* one that is asked for; NULL: none is asked for */
-    uint8_t *closed;     /* enum filter: assumed to refuse all; NULL: nothing is assumed */
+    uint8_t *closed;     /* enum filter: refuses all by itself; NULL: none does */
 };
 /* The ask, copied. */
 struct ask {
-    const char *deployment, *uid, *only_node;
+    const char *deployment, *uid;
+    const struct list *only; /* const char *; NULL: any node */
     struct placement placement;
     struct container_template template;
     uint32_t count;
@@ -136,7 +138,7 @@ void snapshot_finish(struct snapshot *snapshot);
 struct filter_row {
     const struct node *record;
     bool ready;
-    uint8_t closed; /* enum filter: assumed to refuse; 0: none */
+    uint8_t closed; /* enum filter: refuses by itself; 0: none */
     uint32_t replicas;
     int64_t taken_port; /* a host port that is asked for; 0: none is taken */
     int64_t free[RESOURCE_COUNT];

@@ -274,6 +274,8 @@ static void take_node(struct pass *pass, uint32_t node)
         if (port->host_port > 0)
             snapshot->taken_port[node] = port->host_port;
     }
+    if (pass->ask.only)
+        snapshot->closed[node] = FILTER_CONSTRAINTS;
     struct filter_row row = snapshot_row(snapshot, node);
     refuse(pass, node, filter_first(&row, &pass->ask));
 }
@@ -440,7 +442,7 @@ static bool fall_back(struct pass *pass, const char *why)
                                .template = &pass->ask.template,
                                .count = pass->ask.count,
                                .seed = pass->ask.seed,
-                               .only_node = pass->ask.only_node,
+                               .only = pass->ask.only,
                                .assumed = pass->ask.assumed};
     ask_init(&again->ask, &ask, &again->snapshot.arena);
     snapshot_fill(&again->snapshot, scheduler, &again->ask);
@@ -496,6 +498,7 @@ void scheduler_cancel_passes(struct scheduler *scheduler)
 static void start(struct pass *pass)
 {
     pass->plugin->uses++;
+    pass->scheduler->started++;
     pass->next = pass->scheduler->passes;
     pass->scheduler->passes = pass;
     pass->job = (struct loop_job){.work = run, .done = finished, .name = "schedule"};

@@ -31,6 +31,11 @@ void scheduler_plugin_release(struct plugin *plugin)
     free(plugin);
 }
 
+uint64_t scheduler_passes(const struct scheduler *scheduler)
+{
+    return scheduler->started;
+}
+
 bool scheduler_has(const struct scheduler *scheduler, const char *name)
 {
     return scheduler_plugin(scheduler, name) != NULL;

@@ -71,7 +71,8 @@ struct schedule_ask {
     const struct container_template *template;
     uint32_t count;        /* replicas wanted */
     uint64_t seed;         /* of the tie-breaks: one order for all replicas of the ask */
-    const char *only_node; /* global mode: this node or none; NULL: any */
+    /* Global mode: these nodes (const char *) and no more than one on each; NULL: any. */
+    const struct list *only;
     /* Borrowed until `done`, and not changed before; NULL: things are as they are. */
     const struct schedule_assumed *assumed;
 };
@@ -101,9 +102,15 @@ bool scheduler_place(struct scheduler *scheduler, const struct schedule_ask *ask
                      void (*done)(void *argument, struct schedule_plan *take_plan), void *argument,
                      struct error *error);
 void schedule_plan_free(struct schedule_plan *plan);
+/* So many passes were begun, those of a fallback among them. */
+uint64_t scheduler_passes(const struct scheduler *scheduler);
 /* Does one replica still fit on that node as things stand? For checking a plan before commit. */
 bool scheduler_still_fits(struct scheduler *scheduler, const struct schedule_ask *ask,
                           const char *node, const struct list *ports);
+
+/* May one ever run there, by everything but room, ports and whether the node is ready? */
+bool scheduler_may_run(struct scheduler *scheduler, const struct schedule_ask *ask,
+                       const char *node);
 
 /* One node's verdicts, filter by filter, by the same code. */
 struct filter_verdict {

@@ -105,6 +105,23 @@ static bool all_running(struct rig *rig)
     return (uint64_t)by_state[CONTAINER_RUNNING] >= state_count(rig->server->state, KIND_CONTAINER);
 }
 
+/* Each has had its pass, which found no room. */
+static bool backlog_waits(struct rig *rig)
+{
+    char name[32];
+    for (uint32_t i = 0; rig->shape->backlog && i < BACKLOG; i++) {
+        struct deployment_status status;
+        snprintf(name, sizeof name, "waits-%u", i);
+        const struct deployment *waits = deployment_manager_find(rig->server->deployments, name);
+        if (!waits)
+            return false;
+        deployment_manager_status(rig->server->deployments, waits, &status);
+        if (!text_equal(status.reason, "Unschedulable"))
+            return false;
+    }
+    return true;
+}
+
 static bool all_answered(struct rig *rig)
 {
     return rig->busy == 0;
@@ -338,6 +355,8 @@ void measure_cluster(const struct shape *shape, const char *directory, struct fi
     if (shape->churn)
         begin_churn(&rig, &churn, &arena);
     wait_for(&rig, all_answered);
+    wait_for(&rig, backlog_waits);
+    uint64_t passes = scheduler_passes(rig.server->scheduler);
     uint64_t over = begin_turns(&rig), begun = bench_now_ns();
     for (uint32_t i = 0; i < shape->deployments; i++)
         declare(&rig, shape_deployment(shape, i, false, &arena));
@@ -347,6 +366,7 @@ void measure_cluster(const struct shape *shape, const char *directory, struct fi
     if (shape->churn)
         loop_timer_stop(&churn.timer);
     wait_for(&rig, all_running);
+    out->passes = scheduler_passes(rig.server->scheduler) - passes;
     out->running_seconds = (double)(bench_now_ns() - begun) / 1e9;
     read_turns(&rig, over, &out->turns_over_2ms, &out->longest_turn_ns, out->longest_name);
     turns_finish(rig.turns, rig.loop, out->turns_by_name);

@@ -14,6 +14,8 @@
  *                 last container's record (fsync done), agents answering meanwhile
  *   durable p99   from a scale by one to its record's commit, one after another
  *   running       until every container has been reported running and ready
+ *   passes        of the scheduler while placing; unschedulable's backlog has had its own before,
+ *                 and retries none: its figure is plain's
  *   bytes         resident set, less what the agents hold: at its peak, and per container and node
  *   longest turn  of the loop while placing, by its own account; a callback of the agents is named
  *                 "link to agent" or "agents". Wall clock: a busy machine lengthens it
@@ -121,11 +123,22 @@ static void alone(const struct shape *shape, const char *directory, struct figur
     measure_decisions(shape, out);
 }
 
-static void run(const struct shape *shape, const char *parent, struct figures *out)
+struct options {
+    const char *json, *directory;
+    const char *restart; /* only the restart, of what `keep` left there */
+    uint32_t part;
+    bool smoke, keep;
+};
+
+static void run(const struct shape *shape, const struct options *options, struct figures *out)
 {
     char directory[200], command[256];
     *out = (struct figures){.nodes = shape->nodes};
-    snprintf(directory, sizeof directory, "%s/scale-XXXXXX", parent);
+    if (options->restart) {
+        in_child(measure_restart, shape, options->restart, out);
+        return;
+    }
+    snprintf(directory, sizeof directory, "%s/scale-XXXXXX", options->directory);
     if (!mkdtemp(directory)) {
         bench_fail(out, "%s cannot be made", directory);
         return;
@@ -134,6 +147,10 @@ static void run(const struct shape *shape, const char *parent, struct figures *o
     in_child(measure_cluster, shape, directory, out);
     if (shape->restart && !out->fault[0])
         in_child(measure_restart, shape, directory, out);
+    if (options->keep) {
+        printf("kept: %s\n", directory);
+        return;
+    }
     snprintf(command, sizeof command, "rm -r '%s'", directory);
     if (system(command) != 0)
         fprintf(stderr, "%s is left behind\n", directory);
@@ -163,10 +180,10 @@ static void print_row(const struct shape *shape, const struct figures *f)
         (double)f->durable_p99_ns / 1e6, f->running_seconds, (double)f->peak_bytes / 1048576,
         (unsigned long long)f->bytes_per_container, (double)f->longest_turn_ns / 1e6,
         f->longest_name, (unsigned long long)f->turns_over_2ms);
-    printf(
-        "%14s agents apart: %.2f s of the loop's thread, %.0f MiB; server: %llu bytes per node\n",
-        "", f->agent_seconds, (double)f->agent_bytes / 1048576,
-        (unsigned long long)f->bytes_per_node);
+    printf("%14s agents apart: %.2f s of the loop's thread, %.0f MiB; server: %llu bytes per node, "
+           "%llu passes\n",
+           "", f->agent_seconds, (double)f->agent_bytes / 1048576,
+           (unsigned long long)f->bytes_per_node, (unsigned long long)f->passes);
     if (f->returns)
         printf("%14s nodes that the server gave up and that came back: %llu\n", "",
                (unsigned long long)f->returns);
@@ -190,12 +207,12 @@ static void write_memory(FILE *out, const struct figures *f)
     fprintf(out,
             "\"peakBytes\": %llu, \"bytesPerContainer\": %llu, \"bytesPerNode\": %llu, "
             "\"agentBytes\": %llu, \"agentSeconds\": %.3f, \"longestTurnMicros\": %.1f, "
-            "\"turnsOver2ms\": %llu, \"turnsOver2msCpu\": %llu",
+            "\"turnsOver2ms\": %llu, \"turnsOver2msCpu\": %llu, \"passes\": %llu",
             (unsigned long long)f->peak_bytes, (unsigned long long)f->bytes_per_container,
             (unsigned long long)f->bytes_per_node, (unsigned long long)f->agent_bytes,
             f->agent_seconds, (double)f->longest_turn_ns / 1e3,
             (unsigned long long)f->turns_over_2ms,
-            (unsigned long long)turns_cpu_over(f->turns_by_name));
+            (unsigned long long)turns_cpu_over(f->turns_by_name), (unsigned long long)f->passes);
 }
 
 static void write_shape(FILE *out, const struct shape *shape, const struct figures *f)
@@ -291,16 +308,14 @@ static bool is_named(const struct shape *shape, char **names, int count)
     return named;
 }
 
-struct options {
-    const char *json, *directory;
-    uint32_t part;
-    bool smoke;
-};
-
 static const char usage[] =
-    "usage: bench_scale [--smoke] [--json FILE] [--directory DIR] [--part N] [NAME...]\n"
-    "  --smoke  small workloads: only whether the results are right\n"
-    "  --part   one Nth of each workload's deployments\n"
+    "usage: bench_scale [--smoke] [--json FILE] [--directory DIR] [--part N] [--keep]\n"
+    "                   [--restart DIR] [NAME...]\n"
+    "  --smoke    small workloads: only whether the results are right\n"
+    "  --part     one Nth of each workload's deployments\n"
+    "  --keep     leave each workload's directory, and say where it is\n"
+    "  --restart  only the restart, on a directory that --keep left (with the same --part and "
+    "NAME)\n"
     "names: growth, and";
 
 static int show_usage(FILE *to)
@@ -319,12 +334,18 @@ static bool read_options(int argc, char **argv, struct options *out, int *status
                                           {"json", required_argument, NULL, 'j'},
                                           {"directory", required_argument, NULL, 'd'},
                                           {"part", required_argument, NULL, 'p'},
+                                          {"keep", no_argument, NULL, 'k'},
+                                          {"restart", required_argument, NULL, 'r'},
                                           {"help", no_argument, NULL, 'h'},
                                           {0}};
     int option;
     while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
         if (option == 's')
             out->smoke = true;
+        else if (option == 'k')
+            out->keep = true;
+        else if (option == 'r')
+            out->restart = optarg;
         else if (option == 'j')
             out->json = optarg;
         else if (option == 'd')
@@ -367,7 +388,7 @@ int main(int argc, char **argv)
             (options.smoke && is_growth(&shapes[i])))
             continue;
         struct shape shape = sized(&options, &shapes[i]);
-        run(&shape, options.directory, &figures[i]);
+        run(&shape, &options, &figures[i]);
         print_row(&shape, &figures[i]);
         wrong |= figures[i].fault[0] != 0;
     }

@@ -38,6 +38,7 @@ struct figures {
     uint64_t peak_bytes, bytes_per_container, bytes_per_node; /* of the server's process */
     uint64_t agent_bytes, turns_over_2ms, longest_turn_ns, turns;
     double agent_seconds;
+    uint64_t passes;  /* of the scheduler, while placing */
     uint64_t returns; /* of nodes that the server had closed the link to */
     struct turn_figures turns_by_name[TURNS_SHOWN], restart_turns_by_name[TURNS_SHOWN];
     double restart_seconds, restart_running_seconds;

@@ -171,6 +171,57 @@ Test(places, a_global_deployment_runs_once_on_each_node_that_may)
     cr_assert_eq(rig_count("web"), 3);
 }
 
+static uint64_t passes(void)
+{
+    return scheduler_passes(rig.server->scheduler);
+}
+
+/* The cost of a pass is that of the nodes, so one for each would be their square. */
+Test(places, one_pass_finds_all_places_of_a_global_deployment)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 1);
+    rig_add_node("node-3", 50, "c"); /* has no room for it */
+    rig_add_node("node-4", 8000, "d");
+    rig_run_ms(100);
+    uint64_t before = passes();
+    wanted->mode = MODE_GLOBAL;
+    wanted->template.resources.cpu_millis = 100;
+    rig_write(wanted);
+    rig_run_ms(2000);
+    cr_assert_eq(rig_count("web"), 3);
+    cr_assert_eq(rig_status("web").desired, 4);
+    cr_assert_str_eq(rig_status("web").reason, "Unschedulable");
+    for (int i = 0; i < 4; i++)
+        cr_assert_eq(rig_container_of(&rig.nodes[i], "web") != NULL, i != 2, "one each");
+    cr_assert_leq(passes() - before, 2, "the second for the one that found no room");
+}
+
+/* Its retry costs nothing until something that could help it has changed. */
+Test(places, no_pass_is_run_for_what_fits_nowhere_until_something_helps)
+{
+    struct deployment *big = rig_deployment("big", "app:1", 2);
+    struct deployment *everywhere = rig_deployment("everywhere", "app:1", 1);
+    big->template.resources.cpu_millis = 64000;
+    everywhere->mode = MODE_GLOBAL;
+    everywhere->template.resources.cpu_millis = 7000;
+    rig_add_node("node-3", 1000, "c"); /* too small for either */
+    rig_write(big);
+    rig_write(everywhere);
+    complete(rig_deployment("web", "app:1", 6));
+    cr_assert_str_eq(rig_status("big").reason, "Unschedulable");
+    cr_assert_str_eq(rig_status("everywhere").reason, "Unschedulable");
+    uint64_t before = passes();
+    rig_scale("web", 2); /* frees room, and not enough of it */
+    rig_run_ms(60000);   /* slow passes over all deployments, heartbeats */
+    cr_assert_eq(rig_count("web"), 2);
+    cr_assert_eq(passes(), before);
+    rig_add_node("node-4", 160000, "d");
+    rig_run_ms(5000);
+    cr_assert_eq(rig_count("big"), 2);
+    cr_assert_eq(rig_count("everywhere"), 3);
+    cr_assert_leq(passes() - before, 4, "one that places, one that finds no more, of each");
+}
+
 Test(places, a_drained_node_is_left_and_others_take_over)
 {
     complete(rig_deployment("web", "app:1", 4));

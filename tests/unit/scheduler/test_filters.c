@@ -185,14 +185,19 @@ Test(filters, all_constraints_must_hold_and_the_first_that_does_not_is_named)
     cr_assert_str_eq(verdict_of("o", FILTER_CONSTRAINTS).message, "label rack is missing");
 }
 
-Test(filters, only_one_node_may_be_asked_for)
+Test(filters, one_each_on_some_of_the_nodes_may_be_asked_for)
 {
-    bench_node((struct bench_node){.name = "a"});
-    bench_node((struct bench_node){.name = "b"});
-    bench.ask.only_node = "b";
-    const struct schedule_plan *plan = bench_place(2);
-    cr_assert_str_eq(bench_nodes(), "b b");
-    cr_assert_eq(plan->placements[0].refused[FILTER_CONSTRAINTS], 1);
+    static const char *const all[] = {"a", "b", "c", "d"};
+    static const char *const names[] = {"d", "b", "unheard-of"};
+    const struct list only = {.items = names, .count = 3};
+    for (int i = 0; i < 4; i++)
+        bench_node((struct bench_node){.name = all[i]});
+    bench.ask.only = &only;
+    const struct schedule_plan *plan = bench_place(3);
+    cr_assert(strcmp(bench_nodes(), "b d -") == 0 || strcmp(bench_nodes(), "d b -") == 0, "%s",
+              bench_nodes());
+    cr_assert_eq(plan->placements[0].refused[FILTER_CONSTRAINTS], 2);
+    cr_assert_eq(plan->placements[2].refused[FILTER_CONSTRAINTS], 4, "none takes a second one");
 }
 
 Test(filters, a_fixed_host_port_is_taken_once_on_a_node)
