@@ -111,6 +111,9 @@ orch_status store_apply(struct store *store, const struct orch_store_batch *batc
         return orch_fail(error, ORCH_E_IO,
                          "an fsync has failed: nothing more is written until the daemon is "
                          "started anew");
+    orch_status whole = store_be_whole(store, error);
+    if (whole != ORCH_OK)
+        return whole;
     int code = step(store, STATEMENT_BEGIN);
     if (code != SQLITE_OK)
         return store_fail(store, store_status(store, code), "no transaction could begin", error);

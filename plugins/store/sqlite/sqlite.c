@@ -3,7 +3,6 @@
 #include "sqlite.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static orch_status open_store(void *module, const struct orch_host *host, struct orch_str config,
                               const struct orch_store_open *request,
@@ -44,44 +43,10 @@ static orch_status head(void *instance, struct orch_store_head *out, struct orch
     return status;
 }
 
-/* The least key that is greater than all keys with the prefix: keys are UTF-8, so never 0xff. */
 static orch_status list(void *instance, const struct orch_store_list *request,
                         struct orch_store_entries out, uint32_t *more, struct orch_error *error)
 {
-    struct store *store = instance;
-    sqlite3_stmt *statement = store->statements[STATEMENT_LIST];
-    uint64_t given = 0;
-    int code;
-    char *end = malloc(request->prefix.len + 1);
-    if (!end)
-        return orch_fail(error, ORCH_E_NO_MEMORY, "out of memory");
-    if (request->prefix.len)
-        memcpy(end, request->prefix.ptr, request->prefix.len);
-    end[request->prefix.len] = (char)0xff;
-    sqlite3_bind_blob64(statement, 1, request->after.ptr ? request->after.ptr : "",
-                        request->after.len, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 2, request->prefix.ptr ? request->prefix.ptr : "",
-                        request->prefix.len, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 3, end, request->prefix.len + 1, SQLITE_STATIC);
-    sqlite3_bind_int64(statement, 4, request->limit ? (sqlite3_int64)request->limit + 1 : -1);
-    *more = 0;
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (request->limit && given++ == request->limit) {
-            *more = 1;
-            code = SQLITE_DONE;
-            break;
-        }
-        out.entry(out.context,
-                  (struct orch_str){sqlite3_column_blob(statement, 0),
-                                    (size_t)sqlite3_column_bytes(statement, 0)},
-                  (struct orch_str){sqlite3_column_blob(statement, 1),
-                                    (size_t)sqlite3_column_bytes(statement, 1)});
-    }
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-    free(end);
-    return code == SQLITE_DONE ? ORCH_OK
-                               : store_fail(store, ORCH_E_IO, "it cannot be listed", error);
+    return store_list(instance, request, out, more, error);
 }
 
 static orch_status apply(void *instance, const struct orch_store_batch *batch, uint32_t *applied,

@@ -12,10 +12,9 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 32);
 }
 
-static uint64_t add(uint64_t hash, sqlite3_value *value)
+static uint64_t add(uint64_t hash, const unsigned char *bytes, size_t length)
 {
-    const unsigned char *bytes = sqlite3_value_blob(value);
-    size_t length = (size_t)sqlite3_value_bytes(value), at = 0;
+    size_t at = 0;
     uint64_t word;
     hash = mix(hash, length);
     for (; at + sizeof word <= length; at += sizeof word) {
@@ -31,9 +30,21 @@ static uint64_t add(uint64_t hash, sqlite3_value *value)
 static void record_sum(sqlite3_context *context, int count, sqlite3_value **values)
 {
     uint64_t hash = 0;
-    for (int i = 0; i < count; i++)
-        hash = add(hash, values[i]);
+    for (int i = 0; i < count; i++) {
+        const unsigned char *bytes = sqlite3_value_blob(values[i]);
+        hash = add(hash, bytes, (size_t)sqlite3_value_bytes(values[i]));
+    }
     sqlite3_result_int64(context, (sqlite3_int64)hash);
+}
+
+int64_t store_row_sum(sqlite3_stmt *statement)
+{
+    uint64_t hash = 0;
+    for (int i = 0; i < 2; i++) {
+        const unsigned char *bytes = sqlite3_column_blob(statement, i);
+        hash = add(hash, bytes, (size_t)sqlite3_column_bytes(statement, i));
+    }
+    return (int64_t)hash;
 }
 
 int store_add_sum(sqlite3 *database)
