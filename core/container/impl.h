@@ -40,6 +40,7 @@ struct container_manager {
     struct container_events events;
     struct state_subscriber subscriber;
     struct hash_table soft; /* by id */
+    struct soft *latest;    /* found: mostly the next that is asked for */
     struct node_softs *by_node;
     uint32_t full_reports; /* so many were taken */
     int64_t by_state[16];

@@ -134,12 +134,8 @@ static void take_container(struct container_manager *manager, struct txn *txn, c
     soft->in_table.owner_word = manager->full_reports;
     note_name_taken(txn, soft, reported);
     take_status(manager, soft, reported);
-    struct container probe = {.record.kind = &container_kind,
-                              .id = container->id,
-                              .deployment = container->deployment,
-                              .slot = container->slot};
     const struct container *head =
-        (const struct container *)state_find(manager->state, STATE_HEAD, &probe.record);
+        (const struct container *)state_head_of(manager->state, &container->record);
     if (head)
         keep(manager, txn, head, reported);
 }

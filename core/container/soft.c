@@ -15,12 +15,15 @@ struct soft *soft_find(struct container_manager *manager, const char *id)
     struct hash_table_node *node = hash_table_first(&manager->soft, hash_table_hash(id));
     while (node && strcmp(soft_of(node)->record->id, id) != 0)
         node = hash_table_next(node);
+    if (node)
+        manager->latest = soft_of(node);
     return soft_of(node);
 }
 
 struct soft *container_soft(struct container_manager *manager, const struct container *container)
 {
-    return soft_find(manager, container->id);
+    struct soft *latest = manager->latest;
+    return latest && latest->record == container ? latest : soft_find(manager, container->id);
 }
 
 static struct node_softs *node_of(struct container_manager *manager, const char *name)
@@ -97,6 +100,8 @@ static void free_soft(struct soft *soft)
 void soft_remove(struct container_manager *manager, struct soft *soft)
 {
     manager->by_state[soft->state]--;
+    if (manager->latest == soft)
+        manager->latest = NULL;
     hash_table_remove(&manager->soft, &soft->in_table);
     unlink_from_node(manager, soft);
     free_soft(soft);

@@ -24,6 +24,7 @@ struct index {
     const struct record_kind *kind;
     struct index_block **blocks;
     size_t block_count, block_room, committed_count;
+    size_t pending; /* changes of transactions that are not decided yet */
 };
 struct index_position {
     size_t block;

@@ -146,6 +146,12 @@ const struct record *state_find(struct state *state, enum state_view view,
     return view == STATE_HEAD ? entry->head : entry->committed;
 }
 
+const struct record *state_head_of(struct state *state, const struct record *committed)
+{
+    return state->indexes[committed->kind->id].pending ? state_find(state, STATE_HEAD, committed)
+                                                       : committed;
+}
+
 _Static_assert(sizeof(struct index_position) <= sizeof(((struct state_cursor *)0)->impl),
                "the position fits");
 

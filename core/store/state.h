@@ -53,6 +53,9 @@ uint64_t state_next_seq(struct state *state);
 /* The version of the record equal to `probe`, borrowed until the loop's next turn; NULL: none. */
 const struct record *state_find(struct state *state, enum state_view view,
                                 const struct record *probe);
+/* The same, of a record that was borrowed this turn as the committed version: its newest one,
+ * looked for only while some change of that kind is on its way. */
+const struct record *state_head_of(struct state *state, const struct record *committed);
 /* In key order. Begin with the first record >= probe (NULL: the first of `kind`). Survives changes
  * between calls only if it is sought again. */
 struct state_cursor {

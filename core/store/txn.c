@@ -72,7 +72,8 @@ static void set_head(struct state *state, struct index_entry *entry, const struc
 /* One of its changes is decided; `probe` says whose place it is. */
 static void settle(struct index *index, struct index_entry *entry, const struct record *probe)
 {
-    assert(entry->pending);
+    assert(entry->pending && index->pending);
+    index->pending--;
     if (--entry->pending)
         return;
     if (!entry->committed && !entry->head) {
@@ -102,6 +103,7 @@ static void add_change(struct txn *txn, const struct record *probe, const struct
     if (!entry->ghost)
         entry->ghost = record_take_reference(probe);
     entry->pending++;
+    index->pending++;
     set_head(txn->state, entry, take_after);
 }
 
