@@ -105,6 +105,11 @@ static void ask_engine(void *argument)
                                  info_known, pending);
 }
 
+const struct probe_figures *agent_probe_figures(const struct agent *agent)
+{
+    return &agent->probes;
+}
+
 struct agent *agent_create(const struct agent_config *config, struct error *error)
 {
     struct agent *agent = memory_alloc(sizeof *agent);

@@ -30,6 +30,8 @@ struct agent_config {
     uint64_t heartbeat_ns;   /* 0: 1 s */
     uint64_t relist_ns;      /* 0: 10 s */
 };
+struct probe_figures;
+const struct probe_figures *agent_probe_figures(const struct agent *agent); /* borrowed */
 struct agent *agent_create(const struct agent_config *config, struct error *error);
 /* Takes the agent's end of a link to the server; may be called again when the old one closed. */
 void agent_attach(struct agent *agent, struct link_end *take_end);

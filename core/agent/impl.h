@@ -155,6 +155,7 @@ struct agent {
     int64_t fence, assignment_version, store_seq;
     struct unit *units;
     struct template *templates;
+    struct probe_figures probes;
     /* calls */
     struct unit *calls, *calls_last;
     uint32_t calls_in_flight, makes_left; /* makes queued or under way */

@@ -139,6 +139,7 @@ static void begin_health(struct unit *unit)
                                          .template = unit_template(unit),
                                          .address = unit->address,
                                          .runtime_id = unit->runtime_id,
+                                         .figures = &unit->agent->probes,
                                          .was_ready = unit->was_ready,
                                          .changed = health_changed,
                                          .argument = unit};

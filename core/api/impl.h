@@ -108,10 +108,10 @@ bool lanes_push(struct lanes *lanes, enum api_lane lane, struct loop_task *task)
 
 /* -- figures for /metrics -- */
 
-enum { FIGURE_BUCKETS = 12, FIGURE_STATUSES = 24 };
+enum { FIGURE_STATUSES = 24 };
 struct route_figures {
     uint64_t by_status[FIGURE_STATUSES];
-    uint64_t buckets[FIGURE_BUCKETS + 1], total_ns, count;
+    struct durations took;
 };
 struct api_figures {
     struct route_figures *routes; /* by compiled_route.index; the last: of no route */

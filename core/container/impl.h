@@ -44,6 +44,7 @@ struct container_manager {
     struct node_softs *by_node;
     uint32_t full_reports; /* so many were taken */
     int64_t by_state[16];
+    uint64_t restarts;
     struct container_status shown;       /* what container_manager_status last filled */
     const struct container *start_after; /* of the records found at the start */
     size_t stopping_at_start;

@@ -390,6 +390,11 @@ bool container_manager_restart(struct container_manager *manager, const char *id
     return true;
 }
 
+uint64_t container_manager_restarts(const struct container_manager *manager)
+{
+    return manager->restarts;
+}
+
 void container_manager_count(struct container_manager *manager, int64_t by_state[16])
 {
     memcpy(by_state, manager->by_state, sizeof manager->by_state);

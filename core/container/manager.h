@@ -96,6 +96,8 @@ bool container_manager_restart(struct container_manager *manager, const char *id
 void container_manager_fill_assigned(struct container_manager *manager,
                                      const struct container *container,
                                      struct assigned_container *out);
+/* Restarts that nodes have told of since our start. */
+uint64_t container_manager_restarts(const struct container_manager *manager);
 /* Count by enum container_state, over all. */
 void container_manager_count(struct container_manager *manager, int64_t by_state[16]);
 

@@ -30,12 +30,13 @@ static void keep(struct container_manager *manager, struct txn *txn,
         reported->restarts <= container->restarts && !reported->ends.count &&
         failed == container->failed)
         return;
-    (void)manager;
     struct container copy = container_edit(container);
     if (reported->incarnation > copy.incarnation)
         copy.incarnation = reported->incarnation;
-    if (reported->restarts > copy.restarts)
+    if (reported->restarts > copy.restarts) {
+        manager->restarts += (uint64_t)(reported->restarts - copy.restarts);
         copy.restarts = reported->restarts;
+    }
     copy.failed = failed && container->intent == INTENT_RUN;
     copy.ends = merge_ends(&reported->ends, &container->ends, &arena);
     txn_put(txn, record_create(&container_kind, &copy));

@@ -106,6 +106,7 @@ struct deployment_manager {
     struct state_subscriber subscriber;
     struct track *tracks;
     struct track *queue, *queue_last;
+    struct deployment_figures figures;
     struct loop_slice slice;
     struct loop_timer full_pass;
     uint64_t round;         /* each deployment's counts are verified once in it */

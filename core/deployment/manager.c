@@ -73,6 +73,7 @@ static void unqueue(struct deployment_manager *manager, struct track *track)
     if (manager->queue_last == track)
         manager->queue_last = last;
     track->queued = false;
+    manager->figures.queued--;
 }
 
 static void leave_lists(struct deployment_manager *manager, struct track *track)
@@ -112,6 +113,7 @@ void deployment_queue(struct deployment_manager *manager, struct track *track)
     if (track->queued)
         return;
     track->queued = true;
+    manager->figures.queued++;
     track->next = NULL;
     if (manager->queue_last)
         manager->queue_last->next = track;
@@ -138,6 +140,12 @@ void deployment_wait_for_state(struct deployment_manager *manager)
     state_notify_ready(manager->state, &manager->ready);
 }
 
+void deployment_manager_read_figures(const struct deployment_manager *manager,
+                                     struct deployment_figures *out)
+{
+    *out = manager->figures;
+}
+
 static bool work_off(void *argument)
 {
     struct deployment_manager *manager = argument;
@@ -149,7 +157,11 @@ static bool work_off(void *argument)
         return false;
     }
     unqueue(manager, track);
+    loop_refresh_now(manager->loop);
+    uint64_t begun_ns = loop_now_ns(manager->loop);
     deployment_reconcile(manager, track);
+    loop_refresh_now(manager->loop);
+    durations_note(&manager->figures.looks, loop_now_ns(manager->loop) - begun_ns);
     if (BUGGIFY("reconcile-again")) /* it must be of no consequence */
         deployment_queue(manager, track);
     return manager->queue != NULL;

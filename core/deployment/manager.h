@@ -106,6 +106,12 @@ void deployment_manager_report(struct deployment_manager *manager, const char *n
                                const struct report *report);
 /* What its status is made of changed (a container, a node): moves its seq, queues reconciling. */
 void deployment_manager_touch(struct deployment_manager *manager, const char *name);
+struct deployment_figures {
+    struct durations looks;
+    uint64_t queued;
+};
+void deployment_manager_read_figures(const struct deployment_manager *manager,
+                                     struct deployment_figures *out);
 /* Queues reconciling only: something that it waits for may have happened. */
 void deployment_manager_look(struct deployment_manager *manager, const char *name);
 /* A container of it changed: its record or its soft state; or its record is gone. */

@@ -81,6 +81,9 @@ void prober_result(struct prober *prober, const char *message)
     loop_timer_stop(&prober->timer);
     snprintf(prober->message, sizeof prober->message, "%s", message ? message : "");
     text_defuse(prober->message);
+    struct probe_figures *figures = prober->health->config.figures;
+    if (figures)
+        (message ? figures->failed : figures->passed)[prober->role]++;
     if (probe_state_take(&prober->state, prober->probe, message == NULL))
         verdict_changed(prober);
     else if (message && prober->state.verdict == PROBE_UNKNOWN && prober->state.failures == 1)

@@ -9,12 +9,17 @@
 struct health;
 struct http_client;
 struct runtime;
+enum probe_role { ROLE_STARTUP, ROLE_LIVENESS, ROLE_READINESS, ROLE_COUNT };
+struct probe_figures { /* results of tries, by role */
+    uint64_t passed[ROLE_COUNT], failed[ROLE_COUNT];
+};
 struct health_config {
     struct loop *loop;
     struct http_client *http;
     struct runtime *runtime;                   /* for exec */
     const struct container_template *template; /* outlives the health */
     const char *address, *runtime_id;
+    struct probe_figures *figures; /* counted there; NULL: nowhere */
     bool was_ready; /* adopted, and ready before: it stays ready until a probe says otherwise */
     /* Readiness changed, startup or liveness failed, or the first try did, before which there was
      * nothing to say; never inside a call of ours. */

@@ -5,7 +5,6 @@
 #include "health/health.h"
 #include "health/probe_state.h"
 
-enum probe_role { ROLE_STARTUP, ROLE_LIVENESS, ROLE_READINESS, ROLE_COUNT };
 enum { PROBE_BODY_BYTES = 64 * 1024, PROBE_MESSAGE_BYTES = 160 };
 
 struct attempt; /* under way */

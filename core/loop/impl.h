@@ -35,6 +35,10 @@ struct loop {
     struct loop_slice *slices, *slices_last;
     pthread_mutex_t lag_lock;
     struct loop_lag lag;
+    struct {
+        uint64_t told_ns, untold, longest_ns; /* untold: callbacks since told_ns that held it */
+        char longest_name[48];
+    } holds; /* of the loop's thread */
     void (*meter)(void *argument, const char *name, uint64_t wall_ns, uint64_t cpu_ns);
     void *meter_argument;
 };

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#define HOLD_NS (50 * NS_PER_MS)
+#define HOLD_SILENCE_NS (10 * NS_PER_SECOND)
+
 uint64_t loop_clock_ns(void)
 {
     struct timespec now;
@@ -155,13 +158,31 @@ struct loop_mark loop_begin(const struct loop *loop)
                               .cpu_ns = loop->meter ? thread_cpu_ns() : 0};
 }
 
+/* The first at once; of those that follow within HOLD_SILENCE the longest, with their number. */
+static void note_hold(struct loop *loop, const char *name, uint64_t spent, uint64_t now)
+{
+    loop->holds.untold++;
+    if (spent > loop->holds.longest_ns) {
+        loop->holds.longest_ns = spent;
+        strncpy(loop->holds.longest_name, name, sizeof loop->holds.longest_name - 1);
+    }
+    if (loop->holds.told_ns && now - loop->holds.told_ns < HOLD_SILENCE_NS)
+        return;
+    LOG_WARN("a callback held the loop", LOG_STR("callback", loop->holds.longest_name),
+             LOG_INT("microseconds", loop->holds.longest_ns / NS_PER_US),
+             LOG_INT("callbacks", loop->holds.untold));
+    memset(&loop->holds, 0, sizeof loop->holds);
+    loop->holds.told_ns = now;
+}
+
 void loop_account(struct loop *loop, const char *name, struct loop_mark begun)
 {
-    uint64_t spent = loop_clock_ns() - begun.wall_ns;
+    uint64_t now = loop_clock_ns(), spent = now - begun.wall_ns;
     if (loop->meter && begun.cpu_ns)
         loop->meter(loop->meter_argument, name, spent, thread_cpu_ns() - begun.cpu_ns);
     pthread_mutex_lock(&loop->lag_lock);
     loop->lag.total_ns += spent;
+    durations_note(&loop->lag.callbacks, spent);
     if (spent > 2 * NS_PER_MS)
         loop->lag.over_2ms++;
     if (spent > loop->lag.longest_ns) {
@@ -169,9 +190,8 @@ void loop_account(struct loop *loop, const char *name, struct loop_mark begun)
         strncpy(loop->lag.longest_name, name ? name : "?", sizeof loop->lag.longest_name - 1);
     }
     pthread_mutex_unlock(&loop->lag_lock);
-    if (spent > 50 * NS_PER_MS)
-        LOG_WARN("a callback held the loop", LOG_STR("callback", name),
-                 LOG_INT("microseconds", spent / NS_PER_US));
+    if (spent > HOLD_NS)
+        note_hold(loop, name ? name : "?", spent, now);
 }
 
 void loop_read_lag(struct loop *loop, struct loop_lag *out)

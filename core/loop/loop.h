@@ -4,11 +4,12 @@
  * the pool runs its work inline at a drawn later instant, and descriptors are not available.
  *
  * Everything is [loop] (the thread that calls loop_run) unless tagged. Callbacks never run inside
- * the call that arranged them. No callback may block; one that runs over 2 ms is logged with its
- * name and counted in the lag metric. */
+ * the call that arranged them. No callback may block; those over 2 ms are counted,
+ * and those over 50 ms logged with their name, once in ten seconds at most. */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
 
+#include "base/durations.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/queue.h"
@@ -131,6 +132,7 @@ struct loop_lag {
     uint64_t turns, over_2ms, longest_ns; /* longest: since the last reading */
     char longest_name[48];                /* what ran in that turn */
     uint64_t total_ns;                    /* busy time */
+    struct durations callbacks;
 };
 void loop_read_lag(struct loop *loop, struct loop_lag *out);
 /* Tells of each callback after it ran: `cpu_ns` is this thread's, which a busy machine does not

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void op_table_run(struct loop_task *task);
 
@@ -82,6 +83,41 @@ void op_end(struct op *op, orch_status status)
     op_make_ready(op);
 }
 
+const struct op_figures *op_table_figures(const struct op_table *table, uint32_t *count)
+{
+    *count = table->figure_count;
+    return table->figures;
+}
+
+static struct op_figures *figures_of(struct op_table *table, const char *verb)
+{
+    uint32_t i = 0;
+    while (i < table->figure_count && strcmp(table->figures[i].verb, verb) != 0)
+        i++;
+    if (i == OP_VERBS)
+        return NULL;
+    if (i == table->figure_count)
+        table->figures[table->figure_count++].verb = verb;
+    return &table->figures[i];
+}
+
+static void count_end(struct op *op, orch_status status)
+{
+    struct op_figures *figures = figures_of(op->table, op->request.verb);
+    if (!figures)
+        return;
+    if (status == ORCH_OK)
+        figures->done++;
+    else if (status == ORCH_E_TIMEOUT)
+        figures->timed_out++;
+    else if (status == ORCH_E_CANCELLED)
+        figures->cancelled++;
+    else
+        figures->failed++;
+    if (op->request.kind == OP_UNARY)
+        durations_note(&figures->took, loop_now_ns(op->table->loop) - op->begun_ns);
+}
+
 /* The deadline, or the end of the grace after a cancel. */
 static void out_of_time(void *argument)
 {
@@ -109,6 +145,7 @@ static void out_of_time(void *argument)
     const struct op_end end = {
         .id = op->id, .status = cancelled ? ORCH_E_CANCELLED : ORCH_E_TIMEOUT, .error = &error};
     /* The plugin may complete inside cancel; the op is freed by a later turn only. */
+    count_end(op, end.status);
     if (!cancelled && op->request.cancel)
         op->request.cancel(op->request.instance, op_handle(op));
     if (op->request.done)
@@ -121,6 +158,7 @@ struct op *op_begin(struct op_table *table, const struct op_request *request)
     op->table = table;
     op->request = *request;
     op->owed = true;
+    op->begun_ns = loop_now_ns(table->loop);
     loop_timer_init(&op->timer, table->loop, request->verb, out_of_time, op);
     pthread_mutex_lock(&table->lock);
     op->refused = table->ops.used >= OP_TABLE_LIMIT;
@@ -219,6 +257,7 @@ static void deliver_chunks(struct op *op)
 static void deliver_end(struct op *op)
 {
     loop_timer_stop(&op->timer);
+    count_end(op, op->status);
     const struct op_end end = {.id = op->id,
                                .status = op->status,
                                .error = op->status == ORCH_OK ? NULL : &op->error,

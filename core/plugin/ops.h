@@ -18,6 +18,7 @@
 #ifndef PLUGIN_OPS_H
 #define PLUGIN_OPS_H
 
+#include "base/durations.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -116,6 +117,16 @@ struct op_counts {
     uint64_t open, never_ended; /* now; never_ended: given up, and still owed by a plugin */
 };
 void op_table_counts(struct op_table *table, struct op_counts *out); /* [any] */
+
+/* What became of the calls of one verb. */
+enum { OP_VERBS = 32 };
+struct op_figures {
+    const char *verb;
+    uint64_t done, failed, timed_out, cancelled;
+    struct durations took; /* of unary ones */
+};
+/* [loop] Borrowed; in the order in which they were first called. */
+const struct op_figures *op_table_figures(const struct op_table *table, uint32_t *count);
 
 /* The plugin's side: what the ops service calls. [any] */
 orch_status op_table_complete(struct op_table *table, struct plugin_host *host, struct orch_op op,

@@ -21,7 +21,7 @@ struct op_chunk {
 struct op {
     struct op_table *table;
     struct op_request request;
-    uint64_t id;
+    uint64_t id, begun_ns;
     struct loop_timer timer;
     struct arena parameters, results;
     struct error error;
@@ -49,6 +49,8 @@ struct op_table {
     struct loop_task task;
     bool task_posted, destroyed;
     struct op_counts counts;
+    struct op_figures figures[OP_VERBS]; /* [loop] */
+    uint32_t figure_count;
 };
 
 /* With the lock held. */

@@ -94,6 +94,7 @@ struct scheduler {
     uint32_t next_number;
     uint64_t revision;
     uint64_t started; /* passes */
+    struct schedule_figures figures;
 };
 
 /* What a pass works on: the shared columns, and copies of what it changes itself. */

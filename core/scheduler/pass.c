@@ -19,6 +19,7 @@ struct pass {
     void (*done)(void *argument, struct schedule_plan *take_plan);
     void *argument;
     struct loop_timer budget;
+    uint64_t begun_ns;
     atomic_bool begun; /* by a thread of the pool */
     bool seen_begun;
     bool given_up; /* its plugin hangs; another pass has taken over */
@@ -429,6 +430,7 @@ static bool fall_back(struct pass *pass, const char *why)
     struct scheduler *scheduler = pass->scheduler;
     struct plugin *fallback = scheduler_plugin(scheduler, scheduler->config.fallback_name);
     LOG_WARN("a scheduler failed", LOG_STR("scheduler", pass->plugin->name), LOG_STR("why", why));
+    scheduler->figures.fell_back++;
     if (scheduler->config.fell_back)
         scheduler->config.fell_back(scheduler->config.argument, pass->plugin->name, why);
     if (!fallback || fallback == pass->plugin || fallback->abandoned)
@@ -451,12 +453,23 @@ static bool fall_back(struct pass *pass, const char *why)
     return true;
 }
 
+static void count(struct pass *pass)
+{
+    struct schedule_figures *figures = &pass->scheduler->figures;
+    durations_note(&figures->passes, loop_now_ns(pass->scheduler->loop) - pass->begun_ns);
+    if (pass->ask.assumed) /* of a plan: nothing is placed */
+        return;
+    for (uint32_t i = 0; i < pass->plan->count; i++)
+        *(pass->plan->placements[i].node ? &figures->placed : &figures->unplaced) += 1;
+}
+
 static void finished(struct loop_job *job)
 {
     struct pass *pass = CONTAINER_OF(job, struct pass, job);
     loop_timer_stop(&pass->budget);
     if (pass->scheduler && !pass->given_up && (!pass->fault[0] || !fall_back(pass, pass->fault))) {
         struct schedule_plan *plan = pass->plan;
+        count(pass);
         plan->scheduler = pass->plugin->name;
         pass->plan = NULL;
         pass->done(pass->argument, plan);
@@ -499,6 +512,7 @@ static void start(struct pass *pass)
 {
     pass->plugin->uses++;
     pass->scheduler->started++;
+    pass->begun_ns = loop_now_ns(pass->scheduler->loop);
     pass->next = pass->scheduler->passes;
     pass->scheduler->passes = pass;
     pass->job = (struct loop_job){.work = run, .done = finished, .name = "schedule"};

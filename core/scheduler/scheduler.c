@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+void scheduler_read_figures(const struct scheduler *scheduler, struct schedule_figures *out)
+{
+    *out = scheduler->figures;
+}
+
 struct scheduler *scheduler_create(const struct scheduler_config *config)
 {
     struct scheduler *scheduler = memory_alloc(sizeof *scheduler);

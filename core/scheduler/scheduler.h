@@ -112,6 +112,12 @@ bool scheduler_still_fits(struct scheduler *scheduler, const struct schedule_ask
 bool scheduler_may_run(struct scheduler *scheduler, const struct schedule_ask *ask,
                        const char *node);
 
+struct schedule_figures {
+    struct durations passes; /* with the wait for a thread */
+    uint64_t placed, unplaced, fell_back;
+};
+void scheduler_read_figures(const struct scheduler *scheduler, struct schedule_figures *out);
+
 /* One node's verdicts, filter by filter, by the same code. */
 struct filter_verdict {
     enum filter filter;

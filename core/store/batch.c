@@ -186,6 +186,7 @@ static void finish_batch(struct state *state, struct batch *batch)
     uint64_t took = loop_now_ns(state->loop) - batch->begun_ns;
     state->figures.commits++;
     state->figures.last_commit_ns = took;
+    durations_note(&state->figures.commits_took, took);
     if (took > state->figures.longest_commit_ns)
         state->figures.longest_commit_ns = took;
     if (state->at_store == batch)

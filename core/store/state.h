@@ -138,6 +138,7 @@ void state_unsubscribe(struct state *state, struct state_subscriber *subscriber)
 struct state_figures {
     uint64_t commits, transactions, operations, refused;
     uint64_t last_commit_ns, longest_commit_ns, pending_operations, bytes;
+    struct durations commits_took;
 };
 void state_read_figures(const struct state *state, struct state_figures *out);
 
