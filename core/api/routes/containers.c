@@ -78,6 +78,7 @@ static const struct route routes[] = {
           .summary = "What nodes and deployments use; of one of them its containers too"),
     ROUTE("POST", ONE "/exec", container_exec, ROLE_DEPLOYER, .body = BODY_REQUIRED,
           .takes = &exec_type, .answers_schema = exec_answer_schema, .no_dry_run = true,
+          .audit = AUDIT_ALL,
           .summary = "A ticket to run a command in it"),
     ROUTE("GET", ONE "/placement", container_placement, ROLE_VIEWER,
           .answers_schema = "{\"type\":\"object\"}",

@@ -182,8 +182,8 @@ Test(declare, all_faults_of_a_body_are_told_at_once)
         {"/services", "{\"name\":\"web\"}", "deployment listen"},
         {"/services",
          "{\"name\":\"web\",\"deployment\":\"web\",\"listen\":\"127.0.0.1:80\","
-         "\"targetPort\":\"admin\",\"balancer\":\"none\",\"protocol\":\"udp\"}",
-         "protocol balancer targetPort"},
+         "\"targetPort\":\"admin\",\"balancer\":\"none\",\"hosts\":[\"a.example\"]}",
+         "hosts balancer targetPort"},
     };
     deploy();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
