@@ -107,8 +107,13 @@ static void hear(const struct feed_callbacks *to, const struct proxy_word *word)
                      word->yes ? "" : "the address is in use");
         break;
     case WORD_COUNTERS:
-        to->counters(to->argument, word->service, word->endpoint, word->numbers[0],
-                     word->numbers[1], word->numbers[2]);
+        to->counters(to->argument,
+                     &(struct feed_counters){
+                         .service = word->service,
+                         .endpoint = word->endpoint,
+                         .in_flight = word->numbers[0],
+                         .totals.counts = {[TRAFFIC_SERVED] = (int64_t)word->numbers[1],
+                                           [TRAFFIC_FAILED] = (int64_t)word->numbers[2]}});
         break;
     }
 }

@@ -128,10 +128,12 @@ struct gone_note { /* stopped and removed */
     uint64_t saved_by; /* a restart of ours must not make again what was said to be gone */
     char id[80];
 };
-struct figure {
+struct figure { /* what the proxy has counted since the last report */
     UT_hash_handle hh;
-    struct reported_endpoint endpoint;
-    char key[160], service[64], container[80];
+    char key[192], service[64], container[80];
+    int64_t source, in_flight;
+    bool resumed;
+    struct traffic totals; /* buckets: those that have changed since */
 };
 struct end_note { /* an end whose last lines are known, or given up on */
     struct end_note *next;
@@ -249,6 +251,9 @@ uint64_t keep_save(struct agent *agent); /* the number that save_done must reach
 void keep_finish(struct agent *agent);
 
 /* ejected.c: what the proxy leaves out */
+void figures_note(void *agent, const struct feed_counters *counters);
+void figures_fill(struct agent *agent, struct report *report, struct arena *arena);
+void figures_told(struct agent *agent); /* forgets them */
 void ejected_take(void *agent, const char *service, const char *endpoint, bool out, const char *why,
                   uint64_t time_ns);
 void ejected_proxy_changed(struct agent *agent); /* another one tells what it leaves out */

@@ -351,23 +351,6 @@ static void forget_told(struct agent *agent)
     forget_gone(agent, agent->save_done);
 }
 
-static void fill_figures(struct agent *agent, struct report *report, struct arena *arena)
-{
-    struct figure *figure, *next;
-    struct reported_endpoint *items =
-        arena_alloc(arena, (HASH_COUNT(agent->figures) + 1) * sizeof *items);
-    report->endpoints.items = items;
-    HASH_ITER(hh, agent->figures, figure, next)
-    {
-        items[report->endpoints.count++] = figure->endpoint;
-        figure->endpoint.service = NULL;
-        HASH_DEL(agent->figures, figure);
-        items[report->endpoints.count - 1].service = arena_strdup(arena, figure->service);
-        items[report->endpoints.count - 1].container = arena_strdup(arena, figure->container);
-        free(figure);
-    }
-}
-
 static bool send(struct agent *agent, struct report *report)
 {
     CLEANUP(text_finish) struct text text = {0};
@@ -406,10 +389,12 @@ void report_due(void *argument)
     fill_notes(agent, &report, &arena);
     fill_listeners(agent, &report, &arena);
     ejected_fill(agent, &report, &arena);
+    figures_fill(agent, &report, &arena);
     if (!send(agent, &report))
         return; /* the link is full or cut: told again with the next heartbeat, or connection */
     agent->report_dirty = false;
     agent->full_sent = true;
+    figures_told(agent);
     forget_told(agent);
 }
 
@@ -426,20 +411,16 @@ void heartbeat_due(void *argument)
         return;
     if (agent->report_dirty)
         report_due(agent);
-    fill_figures(agent, &report, &arena);
-    (void)send(agent, &report); /* another follows */
+    figures_fill(agent, &report, &arena);
+    if (send(agent, &report)) /* else another follows */
+        figures_told(agent);
 }
 
 void report_finish(struct agent *agent)
 {
-    struct figure *figure, *next;
     forget_notes(agent);
     ejected_finish(agent);
-    HASH_ITER(hh, agent->figures, figure, next)
-    {
-        HASH_DEL(agent->figures, figure);
-        free(figure);
-    }
+    figures_told(agent);
     forget_gone(agent, UINT64_MAX);
     loop_timer_stop(&agent->report_timer);
     loop_timer_stop(&agent->heartbeat);

@@ -366,28 +366,6 @@ static void feed_listener(void *argument, const char *service, bool listening, c
     report_arrange(agent);
 }
 
-static void feed_counters(void *argument, const char *service, const char *endpoint,
-                          uint64_t in_flight, uint64_t served, uint64_t failed)
-{
-    struct agent *agent = argument;
-    struct figure *figure = NULL;
-    char key[160];
-    snprintf(key, sizeof key, "%s %s", service, endpoint);
-    HASH_FIND_STR(agent->figures, key, figure);
-    if (!figure) {
-        figure = memory_alloc(sizeof *figure);
-        memcpy(figure->key, key, sizeof key);
-        snprintf(figure->service, sizeof figure->service, "%s", service);
-        snprintf(figure->container, sizeof figure->container, "%s", endpoint);
-        HASH_ADD_STR(agent->figures, key, figure);
-    }
-    figure->endpoint = (struct reported_endpoint){.service = figure->service,
-                                                  .container = figure->container,
-                                                  .in_flight = (int64_t)in_flight,
-                                                  .served = (int64_t)served,
-                                                  .failed = (int64_t)failed};
-}
-
 static void feed_connected(void *argument, bool connected)
 {
     struct agent *agent = argument;
@@ -402,7 +380,7 @@ void table_init(struct agent *agent)
     const struct feed_callbacks callbacks = {.acknowledged = feed_acknowledged,
                                              .drained = feed_drained,
                                              .listener = feed_listener,
-                                             .counters = feed_counters,
+                                             .counters = figures_note,
                                              .ejected = ejected_take,
                                              .connected = feed_connected,
                                              .argument = agent};

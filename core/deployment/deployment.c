@@ -399,6 +399,10 @@ static const struct field receipt_fields[] = {
     FIGURE("oldFailed", old_failed),
     FIGURE("newServed", new_served),
     FIGURE("newFailed", new_failed),
+    FIGURE("oldP50Us", old_p50_us),
+    FIGURE("oldP99Us", old_p99_us),
+    FIGURE("newP50Us", new_p50_us),
+    FIGURE("newP99Us", new_p99_us),
 };
 #undef AT
 #undef NUMBER

@@ -88,6 +88,7 @@ struct receipt {
     const char *reason, *message;
     int64_t started_at_ms, ended_at_ms, restarts;
     int64_t old_served, old_failed, new_served, new_failed; /* NUMBER_NULL: no service */
+    int64_t old_p50_us, old_p99_us, new_p50_us, new_p99_us; /* NUMBER_NULL: there were none */
 };
 struct revision {
     struct record record;

@@ -85,9 +85,10 @@ struct track {
     bool deadline_passed;
     uint64_t gate_since_ns;             /* its step's replicas are available; 0: not yet */
     struct service_requests old_before; /* of other revisions, when this one began */
-    uint64_t seq;                       /* of the latest change to anything counted */
-    uint64_t cause_event;               /* what its controller acts upon; 0: what it sees itself */
-    struct loop_timer timer;            /* minReady, deadline, drain deadline: look again */
+    struct histogram old_latency_before;
+    uint64_t seq;            /* of the latest change to anything counted */
+    uint64_t cause_event;    /* what its controller acts upon; 0: what it sees itself */
+    struct loop_timer timer; /* minReady, deadline, drain deadline: look again */
 };
 /* Time alone will change something then. */
 static inline void track_expect(struct track *track, uint64_t at_ns)

@@ -101,6 +101,7 @@ static void remove_track(struct deployment_manager *manager, struct track *track
     unqueue(manager, track);
     leave_lists(manager, track);
     images_forget(track);
+    histogram_finish(&track->old_latency_before);
     free(track->slots.taken);
     loop_timer_stop(&track->timer);
     HASH_DEL(manager->tracks, track);

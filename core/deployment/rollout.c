@@ -5,6 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+static void add_old_latency(struct deployment_manager *manager, const struct deployment *deployment,
+                            struct histogram *to)
+{
+    const struct revision *revision = NULL;
+    while ((revision = deployment_manager_next_revision(manager, deployment,
+                                                        revision ? revision->number : 0)))
+        if (revision->number != deployment->revision)
+            service_manager_add_latency(manager->config.services, deployment->name,
+                                        revision->number, to);
+}
+
 void rollout_follow(struct deployment_manager *manager, struct track *track,
                     const struct census *census)
 {
@@ -22,6 +33,8 @@ void rollout_follow(struct deployment_manager *manager, struct track *track,
         images_forget(track);
         track->gate_since_ns = 0;
         track->old_before = rollout_old_requests(manager, deployment);
+        histogram_finish(&track->old_latency_before);
+        add_old_latency(manager, deployment, &track->old_latency_before);
     }
     track->seen_revision = deployment->revision;
     track->seen_desired = census->desired;
@@ -197,12 +210,36 @@ struct service_requests rollout_old_requests(struct deployment_manager *manager,
     return sum;
 }
 
+static int64_t quantile(const struct histogram *latency, uint32_t permille)
+{
+    int64_t us = histogram_quantile_us(latency, permille);
+    return us < 0 ? NUMBER_NULL : us;
+}
+
+static void fill_latencies(struct deployment_manager *manager, const struct deployment *deployment,
+                           const struct track *track, struct receipt *receipt)
+{
+    CLEANUP(histogram_finish) struct histogram new = {0};
+    CLEANUP(histogram_finish) struct histogram now = {0};
+    CLEANUP(histogram_finish) struct histogram old = {0};
+    service_manager_add_latency(manager->config.services, deployment->name, deployment->revision,
+                                &new);
+    add_old_latency(manager, deployment, &now);
+    histogram_merge_since(&old, &now, &track->old_latency_before);
+    receipt->new_p50_us = quantile(&new, 500);
+    receipt->new_p99_us = quantile(&new, 990);
+    receipt->old_p50_us = quantile(&old, 500);
+    receipt->old_p99_us = quantile(&old, 990);
+}
+
 static void fill_figures(struct deployment_manager *manager, const struct deployment *deployment,
                          struct receipt *receipt)
 {
     const struct track *track = deployment_track(manager, deployment->name);
     receipt->old_served = receipt->old_failed = NUMBER_NULL;
     receipt->new_served = receipt->new_failed = NUMBER_NULL;
+    receipt->old_p50_us = receipt->old_p99_us = NUMBER_NULL;
+    receipt->new_p50_us = receipt->new_p99_us = NUMBER_NULL;
     if (!track)
         return;
     receipt->restarts = track->counts.restarts;
@@ -218,6 +255,7 @@ static void fill_figures(struct deployment_manager *manager, const struct deploy
         old.served > track->old_before.served ? old.served - track->old_before.served : 0;
     receipt->old_failed =
         old.failed > track->old_before.failed ? old.failed - track->old_before.failed : 0;
+    fill_latencies(manager, deployment, track, receipt);
 }
 
 void rollout_end(struct deployment_manager *manager, struct txn *txn,

@@ -198,10 +198,12 @@ static TYPE(reported_listener_type, "ReportedListener", struct reported_listener
             reported_listener_fields);
 
 #define AT(member) offsetof(struct reported_endpoint, member)
+#define COUNT_OF_KIND(name, word) NUMBER(word, counts[TRAFFIC_##name]),
 static const struct field reported_endpoint_fields[] = {
-    STRING("service", service), STRING("container", container), NUMBER("inFlight", in_flight),
-    NUMBER("served", served),   NUMBER("failed", failed),
-};
+    STRING("service", service),  STRING("container", container), NUMBER("source", source),
+    FLAG("resumed", resumed),    NUMBER("inFlight", in_flight),  STRING("latency", latency),
+    TRAFFIC_KINDS(COUNT_OF_KIND)};
+#undef COUNT_OF_KIND
 #undef AT
 static TYPE(reported_endpoint_type, "ReportedEndpoint", struct reported_endpoint,
             reported_endpoint_fields);

@@ -10,6 +10,7 @@
 #ifndef NODE_MESSAGES_H
 #define NODE_MESSAGES_H
 
+#include "base/traffic.h"
 #include "container/container.h"
 #include "node/node.h"
 #include "service/service.h"
@@ -96,9 +97,13 @@ struct reported_listener {
     bool listening;
     const char *message;
 };
-struct reported_endpoint { /* counters, since the proxy knows the endpoint */
-    const char *service, *container;
-    int64_t in_flight, served, failed;
+struct reported_endpoint {           /* counters, since the proxy knows the endpoint */
+    const char *service, *container; /* "": the service by itself */
+    int64_t source;                  /* another where counting began anew under the same names */
+    bool resumed; /* it is no traffic of just now: the proxy had counted before the agent came */
+    int64_t in_flight;
+    int64_t counts[TRAFFIC_KIND_COUNT];
+    const char *latency; /* as histogram_write has it: buckets that have changed; NULL: none */
 };
 /* What a proxy leaves out of a service by what it sees on it. */
 struct reported_ejection {

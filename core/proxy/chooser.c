@@ -250,10 +250,9 @@ void chooser_report(struct worker *worker, struct picked *picked, struct endpoin
     picked->chooser = NULL;
     if (latency_ns)
         average(&endpoint->cell, latency_ns);
-    atomic_fetch_add_explicit(outcome == ORCH_OUTCOME_OK || outcome == ORCH_OUTCOME_CLIENT_GONE
-                                  ? &endpoint->served
-                                  : &endpoint->failed,
-                              1, memory_order_relaxed);
+    bool good = outcome == ORCH_OUTCOME_OK || outcome == ORCH_OUTCOME_CLIENT_GONE;
+    meter_count(meter_lane(endpoint->meter, worker->index), good ? TRAFFIC_SERVED : TRAFFIC_FAILED,
+                1);
     if (tell) {
         pulse_enter(&worker->pulse, chooser->policy->label);
         chooser->policy->table->report(chooser->object, &report);

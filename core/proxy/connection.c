@@ -93,9 +93,21 @@ static void leave_endpoint(struct connection *connection, uint32_t outcome)
     struct connection **lane = &endpoint->lanes[connection->worker->index].connections;
     DL_DELETE(*lane, connection);
     connection->endpoint = NULL;
+    meter_outcome(connection->meter, outcome);
     chooser_report(connection->worker, &connection->picked, endpoint, outcome,
                    connection->latency_ns);
     endpoint_release(endpoint);
+}
+
+/* A client that left has lost nothing. */
+static void count_lost(struct connection *connection, uint32_t outcome)
+{
+    if (outcome == ORCH_OUTCOME_OK || outcome == ORCH_OUTCOME_CLIENT_GONE)
+        return;
+    struct meter_lane *lane =
+        connection->endpoint ? connection->meter
+                             : meter_lane(connection->service->meter, connection->worker->index);
+    meter_count(lane, TRAFFIC_LOST, 1);
 }
 
 void connection_end(struct connection *connection, uint32_t outcome, enum connection_end how)
@@ -104,6 +116,7 @@ void connection_end(struct connection *connection, uint32_t outcome, enum connec
     loop_timer_stop(&connection->timer);
     close_peer(&connection->client, how == END_RESET);
     close_peer(&connection->server, how == END_RESET);
+    count_lost(connection, outcome);
     leave_endpoint(connection, outcome);
     for (uint32_t i = 0; i < connection->tried_count; i++)
         endpoint_release(connection->tried[i]);
@@ -182,6 +195,13 @@ static void connected(struct connection *connection)
     relay_begin(connection);
 }
 
+static void established(struct connection *connection)
+{
+    connected(connection);
+    meter_latency(connection->meter, connection->latency_ns);
+    meter_count(connection->meter, TRAFFIC_CONNECTIONS, 1);
+}
+
 static bool pick(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -194,6 +214,7 @@ static bool pick(struct connection *connection)
         return false;
     struct connection **lane = &connection->endpoint->lanes[worker->index].connections;
     DL_APPEND(*lane, connection);
+    connection->meter = meter_lane(connection->endpoint->meter, worker->index);
     return true;
 }
 
@@ -207,7 +228,7 @@ static bool try_connect(struct connection *connection)
     if (started < 0)
         return false;
     if (started > 0) {
-        connected(connection);
+        established(connection);
         return true;
     }
     loop_io_set(&server->io, server->fd, LOOP_WRITE);
@@ -232,7 +253,7 @@ static void connect_ready(struct connection *connection)
     int fault = 0;
     socklen_t bytes = sizeof fault;
     if (getsockopt(connection->server.fd, SOL_SOCKET, SO_ERROR, &fault, &bytes) == 0 && !fault) {
-        connected(connection);
+        established(connection);
         return;
     }
     connect_failed(connection, ORCH_OUTCOME_CONNECT_FAILED);
@@ -342,6 +363,8 @@ void connection_serve(const struct arrival *arrival)
     struct connection *connection =
         make(arrival->worker, arrival->service, arrival->source, arrival->fd, -1);
     set_tls(&connection->client, arrival->tls);
+    meter_count(meter_lane(arrival->service->meter, arrival->worker->index), TRAFFIC_CONNECTIONS,
+                1);
     connect_to_any(connection);
 }
 
@@ -355,6 +378,7 @@ void connection_adopt(struct worker *worker, struct worker_service *service,
     connection->server.out = adopted->server_out;
     connection->endpoint = adopted->endpoint;
     connection->picked = adopted->picked;
+    connection->meter = meter_lane(adopted->endpoint->meter, worker->index);
     DL_APPEND(adopted->endpoint->lanes[worker->index].connections, connection);
     connection->answered = true;
     connected(connection);

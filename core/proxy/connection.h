@@ -48,6 +48,7 @@ struct connection {
     struct peer client, server;
     union socket_address source;
     struct loop_timer timer;
+    struct meter_lane *meter; /* of the endpoint, while picked */
     uint64_t active_ns, begun_ns, latency_ns;
     bool answered;                       /* a byte of the endpoint's has come */
     bool waits;                          /* the client spoke last */

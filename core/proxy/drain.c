@@ -63,6 +63,7 @@ static void tell(struct proxy *proxy, struct endpoint *endpoint)
         !proxy->version)
         return;
     endpoint->told_drained = true;
+    counters_tell(proxy, endpoint->service->name, endpoint);
     feeder_drained(proxy, endpoint->service->name, endpoint->id, atomic_load(&endpoint->cut));
 }
 

@@ -30,6 +30,7 @@ struct endpoint *endpoint_create(const char *id, const char *address, uint16_t p
     memset(endpoint, 0, bytes);
     endpoint->cell.effective_weight = FULL_WEIGHT;
     atomic_init(&endpoint->references, 1);
+    endpoint->meter = meter_create(workers);
     endpoint->id = memory_strdup(id);
     endpoint->id_hash = hash_text(id);
     endpoint->address_text = memory_strdup(address);
@@ -62,6 +63,7 @@ void endpoint_release(struct endpoint *endpoint)
 {
     if (atomic_fetch_sub_explicit(&endpoint->references, 1, memory_order_acq_rel) != 1)
         return;
+    meter_release(endpoint->meter);
     free(endpoint->id);
     free(endpoint->address_text);
     free(endpoint);

@@ -9,6 +9,7 @@
 #define PROXY_FEED_H
 
 #include "base/error.h"
+#include "base/traffic.h"
 #include "loop/loop.h"
 
 #include <stdbool.h>
@@ -62,6 +63,14 @@ struct feed_config {
     uint32_t balancer_count;
     const char *fallback_balancer;
 };
+/* What a proxy has counted of one source. */
+struct feed_counters {
+    const char *service, *endpoint; /* "": the service by itself */
+    uint64_t source;                /* another where counting began anew under the same names */
+    bool resumed;                   /* it had counted before this feed heard of it */
+    uint64_t in_flight;
+    struct traffic totals; /* of the buckets those that have changed; borrowed */
+};
 struct feed_callbacks {
     /* Every worker has what was published under that version. */
     void (*acknowledged)(void *argument, uint64_t version);
@@ -70,8 +79,7 @@ struct feed_callbacks {
     void (*drained)(void *argument, const char *service, const char *endpoint, uint64_t cut);
     /* Also while it is still served on an earlier address. Tried again by itself. */
     void (*listener)(void *argument, const char *service, bool listening, const char *message);
-    void (*counters)(void *argument, const char *service, const char *endpoint, uint64_t in_flight,
-                     uint64_t served, uint64_t failed);
+    void (*counters)(void *argument, const struct feed_counters *counters);
     /* `out`: that endpoint is left out for `time_ns` since `why`; else it is back. A proxy that is
      * connected anew tells those that are out. */
     void (*ejected)(void *argument, const char *service, const char *endpoint, bool out,

@@ -277,18 +277,32 @@ static void take_drained(struct proxy_feed *feed, struct wire_reader *reader)
         feed->callbacks.drained(feed->callbacks.argument, service, endpoint, cut);
 }
 
+static void take_latency(struct wire_reader *reader, struct histogram *latency)
+{
+    uint32_t count = wire_get_u32(reader);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        uint32_t index = wire_get_u32(reader);
+        uint64_t times = wire_get_u64(reader);
+        if (!reader->failed)
+            histogram_set(latency, index, times);
+    }
+}
+
 static void take_counters(struct proxy_feed *feed, struct wire_reader *reader)
 {
     uint32_t count = wire_get_u32(reader);
-    for (uint32_t i = 0; i < count; i++) {
-        const char *service = wire_get_text(reader), *endpoint = wire_get_text(reader);
-        uint64_t in_flight = wire_get_u64(reader), served = wire_get_u64(reader);
-        uint64_t failed = wire_get_u64(reader);
-        if (reader->failed)
-            return;
-        if (feed->callbacks.counters)
-            feed->callbacks.counters(feed->callbacks.argument, service, endpoint, in_flight, served,
-                                     failed);
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
+        struct feed_counters counters = {.service = wire_get_text(reader),
+                                         .endpoint = wire_get_text(reader)};
+        counters.source = wire_get_u64(reader);
+        counters.resumed = wire_get_u32(reader);
+        counters.in_flight = wire_get_u64(reader);
+        for (int kind = 0; kind < TRAFFIC_KIND_COUNT; kind++)
+            counters.totals.counts[kind] = (int64_t)wire_get_u64(reader);
+        take_latency(reader, &counters.totals.latency);
+        if (!reader->failed && feed->callbacks.counters)
+            feed->callbacks.counters(feed->callbacks.argument, &counters);
+        traffic_finish(&counters.totals);
     }
 }
 

@@ -8,9 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define COUNTERS_NS (500 * NS_PER_MS)
-enum { COUNTER_BYTES = 512 }; /* of one endpoint's, at most */
-
 static void send_hello(struct proxy *proxy)
 {
     struct wire_writer packet;
@@ -72,75 +69,6 @@ void feeder_ejected(struct proxy *proxy, const char *service, const char *endpoi
     wire_put_text(&packet, why);
     wire_put_u64(&packet, time_ns);
     channel_send(proxy->feeder, &packet, NULL, 0);
-}
-
-/* -- counters -- */
-
-static bool take_changes(struct endpoint *endpoint, struct wire_writer *packet, const char *service)
-{
-    uint64_t in_flight = orch_cell_in_flight(&endpoint->cell);
-    uint64_t served = atomic_load_explicit(&endpoint->served, memory_order_relaxed);
-    uint64_t failed = atomic_load_explicit(&endpoint->failed, memory_order_relaxed);
-    if (in_flight == endpoint->told_in_flight && served == endpoint->told_served &&
-        failed == endpoint->told_failed)
-        return false;
-    endpoint->told_in_flight = in_flight;
-    endpoint->told_served = served;
-    endpoint->told_failed = failed;
-    wire_put_text(packet, service);
-    wire_put_text(packet, endpoint->id);
-    wire_put_u64(packet, in_flight);
-    wire_put_u64(packet, served);
-    wire_put_u64(packet, failed);
-    return true;
-}
-
-struct batch {
-    struct wire_writer packet;
-    size_t place;
-    uint32_t count;
-};
-
-static void batch_begin(struct batch *batch)
-{
-    wire_begin(&batch->packet, WIRE_COUNTERS);
-    batch->place = wire_put_count(&batch->packet);
-    batch->count = 0;
-}
-
-static void batch_send(struct proxy *proxy, struct batch *batch)
-{
-    if (!batch->count)
-        return;
-    wire_set_count(&batch->packet, batch->place, batch->count);
-    channel_send(proxy->feeder, &batch->packet, NULL, 0);
-    batch_begin(batch);
-}
-
-static void send_counters(void *argument)
-{
-    struct proxy *proxy = argument;
-    struct batch batch;
-    loop_timer_start(&proxy->counters, COUNTERS_NS);
-    if (!proxy->feeder || !proxy->version || !channel_is_empty(proxy->feeder))
-        return; /* a feed that is slow gets them later */
-    batch_begin(&batch);
-    for (struct service *service = proxy->services; service; service = service->hh.next)
-        for (uint32_t i = 0; i < service->endpoint_count; i++) {
-            batch.count += take_changes(service->endpoints[i], &batch.packet, service->name);
-            if (!wire_has_room(&batch.packet, COUNTER_BYTES))
-                batch_send(proxy, &batch);
-        }
-    batch_send(proxy, &batch);
-}
-
-static void forget_told(struct proxy *proxy)
-{
-    for (struct service *service = proxy->services; service; service = service->hh.next)
-        for (uint32_t i = 0; i < service->endpoint_count; i++) {
-            struct endpoint *endpoint = service->endpoints[i];
-            endpoint->told_in_flight = endpoint->told_served = endpoint->told_failed = 0;
-        }
 }
 
 /* -- what it says -- */
@@ -296,7 +224,7 @@ static void attach(struct proxy *proxy, int fd)
     publish_new_feed(proxy);
     drain_forget_told(proxy);
     outlier_forget_told(proxy);
-    forget_told(proxy);
+    counters_forget_told(proxy);
     send_hello(proxy);
     send_listeners(proxy);
 }
@@ -326,8 +254,7 @@ static void knocked(void *argument, int fd, unsigned events)
 
 void feeder_init(struct proxy *proxy)
 {
-    loop_timer_init(&proxy->counters, proxy->loop, "counters", send_counters, proxy);
-    loop_timer_start(&proxy->counters, COUNTERS_NS);
+    counters_init(proxy);
     loop_io_init(&proxy->socket, proxy->loop, "proxy socket", knocked, proxy);
     loop_io_set(&proxy->socket, proxy->config.socket_fd, LOOP_READ);
     if (proxy->config.feed_fd >= 0)
@@ -338,7 +265,7 @@ void feeder_leave(struct proxy *proxy)
 {
     if (!proxy->socket.loop)
         return;
-    loop_timer_stop(&proxy->counters);
+    counters_finish(proxy);
     loop_io_set(&proxy->socket, proxy->config.socket_fd, 0);
     close(proxy->config.socket_fd);
     channel_destroy(proxy->feeder);

@@ -12,6 +12,7 @@
 #include "plugin/registry.h"
 #include "proxy/channel.h"
 #include "proxy/feed.h"
+#include "proxy/meter.h"
 #include "proxy/outlier.h"
 #include "proxy/proxy.h"
 
@@ -27,6 +28,7 @@ struct connection;
 struct http_client;
 struct udp_session;
 struct http_upstream;
+struct leaver;
 struct snapshot;
 
 /* The sign of life of one thread: another looks at it. */
@@ -76,7 +78,8 @@ struct endpoint_lane {
 } __attribute__((aligned(64)));
 struct endpoint {
     struct orch_endpoint_cell cell;
-    _Atomic uint64_t served, failed, cut;
+    _Atomic uint64_t cut;
+    struct meter *meter; /* held */
     struct outlier outlier;
     atomic_uint references;
     _Atomic uint8_t order; /* enum endpoint_order: what workers are to do with its connections */
@@ -99,7 +102,6 @@ struct endpoint {
     uint64_t draining_sequence, deadline_ns, quiet_ns; /* sequence UINT64_MAX: not published yet */
     struct service *service;                           /* while it drains */
     struct endpoint *draining_next, *draining_prev;
-    uint64_t told_in_flight, told_served, told_failed;
 
     struct endpoint_lane lanes[]; /* one a worker */
 };
@@ -151,6 +153,7 @@ struct view {
     uint64_t connect_timeout_ns, idle_timeout_ns;
     struct certificate *certificate; /* held; NULL with `tls`: handshakes fail */
     struct tally *tally;             /* held */
+    struct meter *meter;             /* held */
     uint32_t max_connections;        /* 0: no limit */
     uint8_t protocol;                /* enum feed_protocol */
     bool tls;
@@ -193,6 +196,7 @@ struct service {
     struct policy *policy;
     struct view *view;
     struct tally *tally; /* held */
+    struct meter *meter; /* held; of the service by itself */
     bool changed;        /* since the view */
     bool stale;          /* not put since FULL */
     bool removed;        /* its connections are drained, then it goes */
@@ -248,6 +252,8 @@ struct proxy {
     bool orderly; /* the last feed said that it ends */
     uint64_t unfed_since_ns;
     struct loop_timer counters;
+    struct leaver *leavers;
+    uint64_t next_source; /* of meters */
 
     /* proxy.c */
     struct loop_timer tick;
@@ -312,6 +318,16 @@ void feeder_acknowledge(struct proxy *proxy, uint64_t version);
 void feeder_ejected(struct proxy *proxy, const char *service, const char *endpoint, bool out,
                     const char *why, uint64_t time_ns);
 void feeder_drained(struct proxy *proxy, const char *service, const char *endpoint, uint64_t cut);
+
+/* counters.c */
+void counters_init(struct proxy *proxy);
+void counters_finish(struct proxy *proxy);
+void counters_name(struct proxy *proxy, struct meter *meter); /* a new one */
+void counters_tell(struct proxy *proxy, const char *service, struct endpoint *endpoint); /* now */
+/* It leaves the table; what workers count in it until they have let go of it is told, too. */
+void counters_leave(struct proxy *proxy, const char *service, const char *endpoint,
+                    struct meter *meter);
+void counters_forget_told(struct proxy *proxy);
 
 /* proxy.c */
 void proxy_settle(struct proxy *proxy); /* after anything that a worker or the feed told */

@@ -16,6 +16,7 @@ static void view_free(struct view *view)
         endpoint_release(view->draining[i]);
     policy_release(view->policy);
     tally_release(view->tally);
+    meter_release(view->meter);
     free(view->items);
     free(view->picked);
     free(view->draining);
@@ -72,6 +73,7 @@ static struct view *build_view(struct proxy *proxy, struct service *service)
     view->certificate = certificate_hold(certificates_find(proxy, service->certificate));
     view->max_connections = service->max_connections;
     view->tally = tally_hold(service->tally);
+    view->meter = meter_hold(service->meter);
     route_copy(&view->route, &service->route);
     view->endpoints =
         (struct orch_endpoints){.size = sizeof view->endpoints, .generation = ++proxy->generation};

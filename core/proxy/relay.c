@@ -149,6 +149,12 @@ static bool deliver(struct peer *to, const uint8_t *bytes, size_t count, bool *s
     return true;
 }
 
+static void count_bytes(const struct peer *from, ssize_t count)
+{
+    meter_count(from->connection->meter, is_client(from) ? TRAFFIC_BYTES_IN : TRAFFIC_BYTES_OUT,
+                (uint64_t)count);
+}
+
 static void ended(struct peer *from)
 {
     from->ended = true;
@@ -175,9 +181,14 @@ static void pump_bulk(struct peer *from)
     from->connection->waits = is_client(from);
     if (count < 0) {
         read_failed(from);
-    } else if (count == 0) {
+        return;
+    }
+    if (count == 0) {
         ended(from);
-    } else if (!bulk_drain(&to->bulk, to->fd)) {
+        return;
+    }
+    count_bytes(from, count);
+    if (!bulk_drain(&to->bulk, to->fd)) {
         (void)sink_failed(to);
     } else if (to->bulk.piped) {
         watch(to);
@@ -216,6 +227,7 @@ static void pump(struct peer *from)
             return;
         }
         from->connection->waits = is_client(from);
+        count_bytes(from, count);
         if (is_client(to))
             answered(from->connection);
         if (!deliver(to, worker->scratch, (size_t)count, &stop))

@@ -91,6 +91,8 @@ static struct service *make_service(struct proxy *proxy, const char *name)
     service->name = memory_strdup(name);
     service->id = ++proxy->next_service_id;
     service->tally = tally_hold(NULL);
+    service->meter = meter_create(proxy->worker_count);
+    counters_name(proxy, service->meter);
     HASH_ADD_KEYPTR(hh, proxy->services, service->name, strlen(service->name), service);
     return service;
 }
@@ -152,6 +154,7 @@ static void drop(struct proxy *proxy, struct service *service, struct endpoint *
     if (endpoint->state == FEED_DRAINING)
         drain_end(proxy, endpoint);
     atomic_store(&endpoint->order, ORDER_CUT_ALL);
+    counters_leave(proxy, service->name, endpoint->id, endpoint->meter);
     endpoint_release(endpoint);
 }
 
@@ -303,6 +306,7 @@ void table_endpoints(struct proxy *proxy, struct wire_reader *reader)
         }
         struct endpoint *endpoint =
             endpoint_create(id, address, (uint16_t)port, proxy->worker_count);
+        counters_name(proxy, endpoint->meter);
         endpoint->weight = weight < 1 ? 1 : weight > 1000 ? 1000 : weight;
         endpoint->local = local;
         endpoint->state = FEED_ACTIVE;
@@ -372,12 +376,16 @@ void table_free_service(struct proxy *proxy, struct service *service)
         outlier_forget(proxy, service, service->endpoints[i]);
         if (service->endpoints[i]->state == FEED_DRAINING)
             drain_end(proxy, service->endpoints[i]);
+        counters_leave(proxy, service->name, service->endpoints[i]->id,
+                       service->endpoints[i]->meter);
         endpoint_release(service->endpoints[i]);
     }
     if (service->view)
         view_release(service->view);
     policy_release(service->policy);
     tally_release(service->tally);
+    counters_leave(proxy, service->name, "", service->meter);
+    meter_release(service->meter);
     free(service->endpoints);
     free(service->name);
     free(service->listen);

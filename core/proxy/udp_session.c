@@ -45,6 +45,7 @@ static void leave_endpoint(struct udp_session *session, uint32_t outcome)
     }
     DL_DELETE2(*lane, session, at_prev, at_next);
     session->endpoint = NULL;
+    meter_outcome(meter_lane(endpoint->meter, worker->index), outcome);
     chooser_report(worker, &session->picked, endpoint, outcome, session->latency_ns);
     endpoint_release(endpoint);
 }
@@ -81,6 +82,7 @@ static bool join_endpoint(struct udp_session *session, struct endpoint *tried)
     session->fd = open_socket(session->endpoint);
     if (session->fd >= 0) {
         loop_io_set(&session->io, session->fd, LOOP_READ);
+        meter_count(meter_lane(session->endpoint->meter, worker->index), TRAFFIC_CONNECTIONS, 1);
         return true;
     }
     leave_endpoint(session, ORCH_OUTCOME_CONNECT_FAILED);
@@ -197,6 +199,7 @@ struct udp_session *udp_session_begin(struct udp_port *port, const struct udp_ke
     session->local = *local;
     session->fd = -1;
     session->active_ns = loop_now_ns(worker->loop);
+    meter_count(meter_lane(port->service->meter, worker->index), TRAFFIC_CONNECTIONS, 1);
     loop_io_init(&session->io, worker->loop, "udp session", ready, session);
     if (!join_endpoint(session, NULL)) {
         if (session->picked.full && port->quietest) { /* it makes room */

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 7, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 8, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
 
 /* Addresses of listeners of datagrams begin so: they are others than those of TCP. */
 #define WIRE_UDP "udp/"
@@ -46,9 +46,10 @@ enum wire_type {
     /* proxy -> feed */
     WIRE_ACKNOWLEDGED = 64, /* u64 version */
     WIRE_DRAINED,           /* text service, endpoint; u64 cut */
-    WIRE_COUNTERS,          /* u32 count, then each: text service, endpoint; u64 in flight, served,
-                               failed */
-    WIRE_EJECTED,           /* text service, endpoint; u32 out, text why; u64 time */
+    WIRE_COUNTERS, /* u32 count, then each: text service, endpoint ("": the service by itself);
+                      u64 source; u32 resumed; u64 in flight; u64 each of enum traffic_kind;
+                      u32 count of buckets that have changed, then each: u32 index, u64 */
+    WIRE_EJECTED,  /* text service, endpoint; u32 out, text why; u64 time */
 };
 enum wire_bye {
     WIRE_BYE_ORDERLY = 1, /* the daemon ends; follow the linger */

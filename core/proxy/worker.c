@@ -28,10 +28,16 @@ void worker_nudge(struct worker *worker)
 
 /* -- services -- */
 
+static void free_service(struct worker_service *service)
+{
+    meter_release(service->meter);
+    free(service);
+}
+
 void worker_service_left(struct worker_service *service)
 {
     if (--service->connections == 0 && !service->view)
-        free(service);
+        free_service(service);
 }
 
 static void retire_service(struct worker *worker, struct worker_service *service)
@@ -41,7 +47,7 @@ static void retire_service(struct worker *worker, struct worker_service *service
     service->chooser = NULL;
     service->view = NULL;
     if (!service->connections)
-        free(service);
+        free_service(service);
 }
 
 static struct worker_service *find_service(struct worker *worker, uint64_t id)
@@ -64,6 +70,8 @@ static void use_view(struct worker *worker, struct worker_service *service, stru
     service->idle_timeout_ns = view->idle_timeout_ns;
     service->protocol = view->protocol;
     service->tls = view->tls;
+    if (!service->meter)
+        service->meter = meter_hold(view->meter);
     if (!old || old->policy != view->policy)
         service->chooser = chooser_create(worker, view->policy, view->tally);
     chooser_update(worker, service->chooser, view);

@@ -30,6 +30,7 @@ struct worker_service {
     uint64_t id, sequence; /* sequence: of the snapshot that had it last */
     struct view *view;     /* NULL: retired; it goes with its last connection */
     struct chooser *chooser;
+    struct meter *meter; /* held */
     uint32_t connections;
     uint64_t connect_timeout_ns, idle_timeout_ns;
     uint8_t protocol;

@@ -12,6 +12,8 @@ static const char *scalar_schema(const struct field *field)
     case FIELD_STRING:
         return "\"type\":\"string\"";
     case FIELD_INT:
+        if (field->flags & FIELD_THOUSANDTHS)
+            return "\"type\":\"number\"";
         return "\"type\":\"integer\",\"format\":\"int64\"";
     case FIELD_BOOL:
         return "\"type\":\"boolean\"";

@@ -44,11 +44,12 @@ enum field_flags {
     FIELD_INTERNAL = 1 << 3,  /* stored, never shown or accepted */
     FIELD_SOFT = 1 << 4,      /* shown, never stored */
     FIELD_INLINE = 1 << 5,
-    FIELD_NEEDED = 1 << 6,     /* a stored value or a message without it is refused */
-    FIELD_SECRET = 1 << 7,     /* never printed, but in the stored form */
-    FIELD_RESERVED = 1 << 8,   /* a known name that is refused: "not built yet" */
-    FIELD_ALLOW_NONE = 1 << 9, /* CPU, MEMORY: the word "none" gives NUMBER_NONE */
-    FIELD_IMMUTABLE = 1 << 10  /* for documentation; the manager refuses changes */
+    FIELD_NEEDED = 1 << 6,      /* a stored value or a message without it is refused */
+    FIELD_SECRET = 1 << 7,      /* never printed, but in the stored form */
+    FIELD_RESERVED = 1 << 8,    /* a known name that is refused: "not built yet" */
+    FIELD_ALLOW_NONE = 1 << 9,  /* CPU, MEMORY: the word "none" gives NUMBER_NONE */
+    FIELD_IMMUTABLE = 1 << 10,  /* for documentation; the manager refuses changes */
+    FIELD_THOUSANDTHS = 1 << 11 /* INT, read-only: shown as a number with three decimals */
 };
 
 #define NUMBER_NULL INT64_C(-1) /* null in a NULLABLE INT, CPU or MEMORY */

@@ -18,6 +18,9 @@ static void write_number(const struct field *field, int64_t value, enum schema_f
         text_append_string(out, "null");
     else if (special && value == NUMBER_NONE)
         text_append_string(out, "\"none\"");
+    else if ((field->flags & FIELD_THOUSANDTHS) && form != SCHEMA_STORED)
+        text_append_format(out, "%lld.%03lld", (long long)(value / 1000),
+                           (long long)(value % 1000));
     else if (form == SCHEMA_STORED || field->kind == FIELD_INT)
         text_append_int(out, value);
     else

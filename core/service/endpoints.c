@@ -280,8 +280,8 @@ size_t service_manager_endpoints(struct service_manager *manager, const struct s
             HASH_FIND_STR(track->figures, container->id, figures);
         if (figures) {
             row->in_flight = figures->in_flight;
-            row->served = figures->served;
-            row->failed = figures->failed;
+            row->served = figures->sum.counts[TRAFFIC_SERVED];
+            row->failed = figures->sum.counts[TRAFFIC_FAILED];
         }
     }
     return count;

@@ -3,10 +3,11 @@
 #define SERVICE_IMPL_H
 
 #include "service/manager.h"
+#include "service/traffic_ring.h"
 
 #include <uthash.h>
 
-enum { ENDPOINT_KEY_BYTES = 224, NODE_NAME_BYTES = 64 };
+enum { ENDPOINT_KEY_BYTES = 224, NODE_NAME_BYTES = 64, RING_BYTES = 64 << 20 };
 
 /* What one node's proxy says of one service's listener. */
 struct listener {
@@ -14,17 +15,21 @@ struct listener {
     char node[NODE_NAME_BYTES], message[160];
     bool listening;
 };
-/* Counters of one endpoint, summed over nodes as they report: figures.c. */
+/* Counters of one endpoint ("": of the service by itself), summed over nodes: figures.c. */
 struct figures {
     UT_hash_handle hh;
-    struct node_figures *nodes;
-    int64_t in_flight, served, failed;
+    struct source *sources; /* the newest first */
+    int64_t in_flight;
+    struct traffic sum;
+    struct traffic_ring *ring; /* NULL: nothing yet, or no room */
     char container[80];
 };
 struct track {
     UT_hash_handle hh;
     struct listener *listeners;
     struct figures *figures;
+    int64_t in_flight; /* of all of them */
+    struct traffic_ring *ring;
     struct left_out *left_out;
     uint64_t seq;
     char name[64];
@@ -32,7 +37,7 @@ struct track {
 /* Of all containers of a revision, those gone included. */
 struct total {
     UT_hash_handle hh;
-    int64_t served, failed;
+    struct traffic traffic;
     char key[96]; /* "deployment/revision" */
 };
 /* When a container came into the tables. */
@@ -64,6 +69,7 @@ struct service_manager {
     struct state_subscriber subscriber;
     struct track *tracks;
     struct total *totals;
+    struct ring_budget ring_budget; /* of all rings */
     struct publication *publications;
     struct drain *drains;
 };
@@ -90,7 +96,7 @@ void figures_forget_gone(struct service_manager *manager, struct track *track);
 void figures_forget_revision(struct service_manager *manager, const char *deployment,
                              int64_t revision);
 void figures_forget_totals(struct service_manager *manager);
-void figures_finish(struct track *track);
+void figures_finish(struct service_manager *manager, struct track *track);
 void ejections_take(struct service_manager *manager, const char *node, const struct report *report);
 void ejections_forget_gone(struct service_manager *manager, struct track *track);
 void ejections_finish(struct track *track);

@@ -25,7 +25,7 @@ static struct track *make_track(struct service_manager *manager, const char *nam
 
 static void remove_track(struct service_manager *manager, struct track *track)
 {
-    figures_finish(track);
+    figures_finish(manager, track);
     ejections_finish(track);
     while (track->listeners) {
         struct listener *after = track->listeners->next;
@@ -65,6 +65,7 @@ struct service_manager *service_manager_create(const struct service_manager_conf
     manager->config = *config;
     manager->loop = config->loop;
     manager->state = config->state;
+    manager->ring_budget.limit = RING_BYTES;
     manager->subscriber = (struct state_subscriber){.changed = record_changed, .argument = manager};
     state_subscribe(config->state, &manager->subscriber);
     return manager;

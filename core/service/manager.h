@@ -4,6 +4,7 @@
 #ifndef SERVICE_MANAGER_H
 #define SERVICE_MANAGER_H
 
+#include "base/traffic.h"
 #include "container/manager.h"
 #include "node/registry.h"
 #include "service/service.h"
@@ -99,6 +100,32 @@ struct service_requests {
 };
 struct service_requests service_manager_requests(struct service_manager *manager,
                                                  const char *deployment, int64_t revision);
+/* Traffic of the last 15 minutes, in steps that end at `until_ms`; whole slots of five seconds. */
+enum { TRAFFIC_STEP_MS = 5000, TRAFFIC_STEPS = 180 };
+struct traffic_rates {
+    int64_t requests, errors, in_flight; /* in the step; at its end. tcp: connections */
+    int64_t p50_us, p99_us;              /* -1: there were none */
+};
+/* Of the `services` together, or of one container in all of them (NULL: of all). */
+void service_manager_traffic(struct service_manager *manager, const struct service *const *services,
+                             uint32_t service_count, const char *container, int64_t until_ms,
+                             int64_t step_ms, struct traffic_rates *steps, uint32_t count);
+/* What proxies have counted since this server or they, whichever was later, knew of it: endpoint by
+ * endpoint; "none": the service by itself. What is beyond the limit is summed as "other".
+ * Answers how many; the latencies are `bounds` counts of at most that long and one of all. */
+enum { TRAFFIC_BOUNDS = 14 };
+extern const uint64_t traffic_bounds_us[TRAFFIC_BOUNDS];
+struct traffic_row {
+    char endpoint[80];
+    int64_t in_flight, counts[TRAFFIC_KIND_COUNT];
+    uint64_t at_most[TRAFFIC_BOUNDS], latencies;
+};
+uint32_t service_manager_traffic_rows(struct service_manager *manager,
+                                      const struct service *service, struct traffic_row *rows,
+                                      uint32_t limit);
+/* Adds the latencies of its requests (of its connections, for tcp) to a histogram. */
+void service_manager_add_latency(struct service_manager *manager, const char *deployment,
+                                 int64_t revision, struct histogram *to);
 /* The table, or its changed part, for the registry to send. */
 void service_manager_fill_table(struct service_manager *manager, const char *service,
                                 struct arena *arena, struct published_service *out);

@@ -173,18 +173,19 @@ const struct shown_kind shown_revisions = {.name = "revisions",
 /* -- how a revision was rolled out -- */
 
 struct requests_shown {
-    int64_t served, failed, p50_ms, p99_ms;
+    int64_t served, failed, p50_us, p99_us;
 };
-#define FIGURE(word, member, text)                                                                 \
+#define FIGURE(word, member, form, text)                                                           \
     {                                                                                              \
-        .name = (word), .kind = FIELD_INT, .flags = FIELD_NULLABLE,                                \
+        .name = (word), .kind = FIELD_INT, .flags = FIELD_NULLABLE | (form),                       \
         .offset = offsetof(struct requests_shown, member), .doc = (text)                           \
     }
 static const struct field requests_fields[] = {
-    FIGURE("served", served, "As proxies count them; null: no service publishes it."),
-    FIGURE("failed", failed, "Of them to no avail."),
-    FIGURE("p50Ms", p50_ms, "null: proxies do not tell."),
-    FIGURE("p99Ms", p99_ms, "null: proxies do not tell."),
+    FIGURE("served", served, 0, "As proxies count them; null: no service publishes it."),
+    FIGURE("failed", failed, 0, "Of them to no avail."),
+    FIGURE("p50Ms", p50_us, FIELD_THOUSANDTHS,
+           "Of whole requests; with tcp, of connecting. null: there were none."),
+    FIGURE("p99Ms", p99_us, FIELD_THOUSANDTHS, "Likewise."),
 };
 #undef FIGURE
 static const struct type requests_type = {.name = "RolloutRequests",
@@ -258,6 +259,10 @@ static void write_rollout(const struct record *record, const void *soft, struct 
         shown.old.failed = receipt->old_failed;
         shown.new.served = receipt->new_served;
         shown.new.failed = receipt->new_failed;
+        shown.old.p50_us = receipt->old_p50_us;
+        shown.old.p99_us = receipt->old_p99_us;
+        shown.new.p50_us = receipt->new_p50_us;
+        shown.new.p99_us = receipt->new_p99_us;
     }
     schema_write(&rollout_shown_type, &shown, SCHEMA_SHOWN, out);
 }

@@ -149,6 +149,7 @@ void http_client_lost(struct http_client *client)
 
 void http_client_send(struct http_client *client, struct iovec *parts, int count)
 {
+    client->bytes_out += total_of(parts, count);
     if (!http_send(client->worker, client->fd, client->tls, &client->out, parts, count))
         http_client_lost(client);
 }
@@ -174,6 +175,7 @@ static void close_socket(struct http_client *client, enum connection_end how)
 void http_client_gone(struct http_client *client, enum connection_end how)
 {
     client->state = HTTP_GONE;
+    http_account(client, client->service->meter, 0, false);
     close_socket(client, how);
 }
 
@@ -202,6 +204,7 @@ void http_client_tunnel(struct http_client *client)
     struct worker *worker = client->worker;
     struct http_intake *in = client->in;
     struct endpoint *endpoint = client->endpoint;
+    http_account(client, endpoint->meter, 101, false);
     if (in && in->end > in->at) {
         struct iovec early = {in->bytes + in->at, in->end - in->at};
         if (!http_send(worker, upstream->fd, NULL, &upstream->out, &early, 1))
@@ -292,6 +295,7 @@ void http_answer(struct http_client *client, uint16_t status, const char *text)
     size_t length = http_write_answer(out, status, text, client->method_id == HTTP_HEAD,
                                       http_persistence(client), http_date_line(client->worker));
     http_client_send(client, &(struct iovec){out, length}, 1);
+    http_account(client, client->service->meter, status, status >= 500);
     if (client->state != HTTP_GONE)
         next_state(client);
 }
@@ -301,6 +305,7 @@ void http_exchange_done(struct http_client *client)
     struct http_upstream *upstream = client->upstream;
     if (!client->reply_closes && client->request.done && !upstream->out && !upstream->broken)
         http_upstream_give(upstream);
+    http_account(client, client->endpoint->meter, client->status, client->status >= 500);
     http_exchange_leave(client, client->status >= 500 ? ORCH_OUTCOME_ERROR : ORCH_OUTCOME_OK);
     next_state(client);
 }
@@ -309,6 +314,8 @@ void http_exchange_done(struct http_client *client)
 
 static void refuse(struct http_client *client, int status)
 {
+    if (!client->counts)
+        http_account_begin(client);
     client->method_id = client->in->head.method_id;
     client->closing = client->lingers = true;
     http_answer(client, (uint16_t)status, client->in->head.fault);
@@ -318,6 +325,7 @@ static void begin(struct http_client *client)
 {
     const struct http_intake *in = client->in;
     struct worker_service *service = client->service;
+    http_account_begin(client);
     if (!http_routes_are_closed(client->routes)) /* else it is served as it was, to its end */
         service = http_routes_find(client->routes, &in->head, in->bytes);
     if (!service) {
@@ -513,6 +521,7 @@ static void reading_late(struct http_client *client)
         return;
     }
     client->method_id = HTTP_METHOD_OTHER;
+    http_account_begin(client);
     http_answer(client, 408, "The head did not come in time");
 }
 
@@ -570,6 +579,7 @@ void http_client_begin(const struct arrival *arrival)
     if (client->tls)
         tls_attach(client->tls, &client->io);
     DL_APPEND2(engine->all, client, all_prev, all_next);
+    meter_count(meter_lane(client->service->meter, worker->index), TRAFFIC_CONNECTIONS, 1);
     http_set_deadline(client, http_idle_ns(client));
     http_settle(client);
 }

@@ -109,7 +109,9 @@ struct http_client {
     uint16_t status;
     uint32_t prefix_at, prefix; /* of the body, in the intake */
     struct http_body request, reply;
-    uint64_t ticket; /* that it came with; 0: none */
+    uint64_t ticket;                          /* that it came with; 0: none */
+    bool counts;                              /* a request is under way: its end is to be counted */
+    uint64_t started_ns, bytes_in, bytes_out; /* of the whole request */
     uint64_t begun_ns, latency_ns, waiting_since_ns, waited_ns, body_bytes;
 
     union socket_address source;
@@ -160,6 +162,12 @@ void http_intake_give(struct worker *worker, struct http_intake **intake);
 bool http_send(struct worker *worker, int fd, struct tls *tls, struct buffer **out,
                struct iovec *parts, int count);
 bool http_flush(struct worker *worker, int fd, struct tls *tls, struct buffer **out);
+
+/* account.c */
+void http_account_begin(struct http_client *client);
+/* The request is over, as the client sees it: once, in whose name it was. `status` 0: without a
+ * whole answer; `lost`: and not by the client's own doing. */
+void http_account(struct http_client *client, struct meter *meter, uint16_t status, bool lost);
 
 /* routes.c */
 bool http_routes_are_closed(const struct http_routes *routes);

@@ -60,7 +60,11 @@ void http_exchange_leave(struct http_client *client, uint32_t outcome)
     if (!endpoint)
         return;
     DL_DELETE(endpoint->lanes[client->worker->index].exchanges, client);
+    if (client->replied) /* what has begun can't be done over; that of a whole reply is counted */
+        http_account(client, endpoint->meter, 0, outcome != ORCH_OUTCOME_CLIENT_GONE);
     client->endpoint = NULL;
+    if (outcome != ORCH_OUTCOME_ERROR || !client->status || !client->reply.done)
+        meter_outcome(meter_lane(endpoint->meter, client->worker->index), outcome);
     note_sight(client->worker, endpoint, outcome);
     chooser_report(client->worker, &client->picked, endpoint, outcome, client->latency_ns);
     endpoint_release(endpoint);
@@ -303,6 +307,7 @@ static void pass_body(struct http_client *client, uint8_t *bytes, size_t length)
         body_is_bad(client);
         return;
     }
+    client->bytes_in += consumed;
     keep_rest(client, bytes + consumed, length - consumed);
     if (produced)
         parts[count++] = (struct iovec){bytes, produced};
@@ -415,6 +420,7 @@ static bool take_prefix(struct http_client *client)
     client->prefix_at = in->at;
     client->prefix = (uint32_t)produced;
     client->body_bytes = consumed;
+    client->bytes_in = in->head.length + consumed;
     in->at += (uint32_t)consumed;
     return !is_chunked_whole(&client->request) ||
            http_last_chunk(client->worker, client->worker->http->written, &client->request);

@@ -264,6 +264,7 @@ static void pump_bulk(struct http_client *client)
     }
     http_set_deadline(client, http_idle_ns(client));
     reply->left -= (uint64_t)count;
+    client->bytes_out += (uint64_t)count;
     reply->done = !reply->left;
     http_reply_drain(client);
     if (count < HTTP_READ_BYTES && client->bulk.pipe && !client->bulk.piped)

@@ -127,6 +127,7 @@ struct http_upstream *http_upstream_connect(struct worker *worker, struct endpoi
     struct http_upstream *upstream = take_memory(worker->http);
     upstream->worker = worker;
     upstream->endpoint = endpoint_hold(endpoint);
+    meter_count(meter_lane(endpoint->meter, worker->index), TRAFFIC_CONNECTIONS, 1);
     upstream->fd = fd;
     upstream->connecting = started == 0;
     loop_io_init(&upstream->io, worker->loop, "endpoint", ready, upstream);

@@ -197,6 +197,8 @@ Test(rollout_steps, pauses_after_as_many_as_it_is_told)
 
 /* -- what proxies see, and receipts -- */
 
+static const char *latency; /* of each endpoint, so far */
+
 static void report_requests(int64_t revision, int64_t served, int64_t failed)
 {
     const struct container *container = NULL;
@@ -205,7 +207,10 @@ static void report_requests(int64_t revision, int64_t served, int64_t failed)
     while ((container = container_manager_next(rig.server->containers, "web", container)))
         if (container->revision == revision)
             endpoints[report.endpoints.count++] = (struct reported_endpoint){
-                .service = "web", .container = container->id, .served = served, .failed = failed};
+                .service = "web",
+                .container = container->id,
+                .counts = {[TRAFFIC_SERVED] = served, [TRAFFIC_FAILED] = failed},
+                .latency = latency};
     service_manager_report(rig.server->services, "node-1", &report);
 }
 
@@ -219,10 +224,13 @@ Test(rollout_steps, whose_new_replicas_fail_more_requests_is_rolled_back)
     rig_write_service(rig_service("web", "web", "127.0.0.1:8080"));
     complete(gated(STRATEGY_CANARY, "app:1", false));
     cr_assert_eq(receipt_of(1)->outcome, OUTCOME_COMPLETED);
+    latency = "200:1000";
     report_requests(1, 1000, 0);
     rig_write(gated(STRATEGY_CANARY, "app:2", false));
     rig_run_ms(15000);
+    latency = "200:1000 128:98 160:2";
     report_requests(1, 1100, 0);
+    latency = "112:19";
     report_requests(2, 9, 10);
     rig_run_ms(3000);
     cr_assert_eq(rig_find("web")->revision, 2, "too few to judge by");
@@ -241,6 +249,9 @@ Test(rollout_steps, whose_new_replicas_fail_more_requests_is_rolled_back)
     cr_assert_eq(receipt->new_failed, 12);
     cr_assert_gt(receipt->old_served, 0, "what the old ones got since it began");
     cr_assert_leq(receipt->old_served, 400);
+    cr_assert_eq(histogram_index((uint64_t)receipt->old_p50_us), 128, "and not before");
+    cr_assert_eq(histogram_index((uint64_t)receipt->old_p99_us), 160);
+    cr_assert_eq(histogram_index((uint64_t)receipt->new_p50_us), 112);
     cr_assert_eq(receipt_of(3)->outcome, OUTCOME_COMPLETED);
 }
 

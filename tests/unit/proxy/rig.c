@@ -36,15 +36,21 @@ static void heard_listener(void *argument, const char *service, bool listening, 
     snprintf(rig.listener_message, sizeof rig.listener_message, "%s", message);
 }
 
-static void heard_counters(void *argument, const char *service, const char *endpoint,
-                           uint64_t in_flight, uint64_t served, uint64_t failed)
+static void heard_counters(void *argument, const struct feed_counters *counters)
 {
-    (void)argument, (void)service;
-    if (strcmp(endpoint, "a") != 0)
+    (void)argument;
+    if (counters->endpoint[0] == 0) {
+        traffic_renew(&rig.own, &counters->totals);
         return;
-    rig.in_flight = in_flight;
-    rig.served = served;
-    rig.failed = failed;
+    }
+    if (strcmp(counters->endpoint, "a") != 0)
+        return;
+    rig.in_flight = counters->in_flight;
+    rig.source = counters->source;
+    rig.resumed |= counters->resumed;
+    traffic_renew(&rig.traffic, &counters->totals);
+    rig.served = (uint64_t)rig.traffic.counts[TRAFFIC_SERVED];
+    rig.failed = (uint64_t)rig.traffic.counts[TRAFFIC_FAILED];
 }
 
 static void heard_ejected(void *argument, const char *service, const char *endpoint, bool out,

@@ -69,8 +69,11 @@ struct rig {
     bool listening, listener_known;
     char listener_message[200];
     uint64_t in_flight, served, failed; /* of endpoint "a" */
-    bool out;                           /* what was told last of an ejection */
-    uint32_t ejections;                 /* so often */
+    struct traffic traffic, own;        /* of it; of the service by itself */
+    uint64_t source;
+    bool resumed;
+    bool out;           /* what was told last of an ejection */
+    uint32_t ejections; /* so often */
     char ejected[64], ejected_why[96];
 };
 extern struct rig rig;

@@ -225,6 +225,11 @@ static bool has_counted(void)
     return rig.served == 3 && rig.failed == 1 && rig.in_flight == 1;
 }
 
+static bool has_ended(void)
+{
+    return traffic_requests(&rig.traffic) == 5;
+}
+
 Test(proxy_http, counts_by_request)
 {
     start_one();
@@ -237,6 +242,13 @@ Test(proxy_http, counts_by_request)
               rig.in_flight);
     http_origin_go(a);
     receive(waiting, "\r\n\r\na");
+    cr_assert(rig_wait(has_ended), "requests %ld", traffic_requests(&rig.traffic));
+    cr_assert_eq(rig.traffic.counts[TRAFFIC_ANSWERED_2XX], 4);
+    cr_assert_eq(rig.traffic.counts[TRAFFIC_ANSWERED_5XX], 1);
+    cr_assert_eq(rig.traffic.counts[TRAFFIC_LOST], 1);
+    cr_assert_eq(rig.traffic.counts[TRAFFIC_CUT], 0);
+    cr_assert_eq(histogram_total(&rig.traffic.latency), 5);
+    cr_assert_eq(rig.own.counts[TRAFFIC_CONNECTIONS], 2);
     close(fd);
     close(waiting);
 }

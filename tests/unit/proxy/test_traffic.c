@@ -60,6 +60,10 @@ Test(proxy_traffic, is_counted_and_its_listener_reported)
     cr_assert(client_ask(open, answer, sizeof answer));
     cr_assert(rig_wait(has_counted), "served %lu in flight %lu", rig.served, rig.in_flight);
     cr_assert_eq(rig.failed, 0);
+    cr_assert_eq(rig.own.counts[TRAFFIC_CONNECTIONS], 6);
+    cr_assert_eq(rig.traffic.counts[TRAFFIC_CONNECTIONS], 6);
+    cr_assert_eq(histogram_total(&rig.traffic.latency), 6);
+    cr_assert_eq(rig.traffic.counts[TRAFFIC_BYTES_OUT], 6 * 2, "each a name and a line's end");
     close(open);
 }
 

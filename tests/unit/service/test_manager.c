@@ -215,8 +215,12 @@ Test(service_manager, what_proxies_say_of_listeners_and_endpoints_is_shown)
     rig_run_ms(1000);
     const struct reported_listener heard[] = {{"web", false, "address in use"},
                                               {"nobody", true, NULL}};
-    const struct reported_endpoint counted[] = {{"web", rig_first("web")->id, 1, 20, 3},
-                                                {"nobody", "x", 1, 1, 1}};
+    const struct reported_endpoint counted[] = {
+        {.service = "web",
+         .container = rig_first("web")->id,
+         .in_flight = 1,
+         .counts = {[TRAFFIC_SERVED] = 20, [TRAFFIC_FAILED] = 3}},
+        {.service = "nobody", .container = "x", .counts = {[TRAFFIC_SERVED] = 1}}};
     const struct report report = {.listeners = {heard, 2}, .endpoints = {counted, 2}};
     service_manager_report(manager(), "node-1", &report);
     const struct service *web = service_manager_find(manager(), "web");
