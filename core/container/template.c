@@ -115,6 +115,8 @@ static const char *const default_capabilities[] = {"CHOWN",  "DAC_OVERRIDE", "FO
                                                    "SETUID", "SETPCAP",      "NET_BIND_SERVICE"};
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static const char every_capability[] = "ALL"; /* of those to be dropped */
+
 static const char *capability_known(const char *name)
 {
     for (size_t i = 0; i < COUNT(known_capabilities); i++)
@@ -123,12 +125,11 @@ static const char *capability_known(const char *name)
     return NULL;
 }
 
-static bool check_capabilities(const void *value, char *message, size_t bytes)
+static bool judge_capabilities(const struct list *names, bool all, char *message, size_t bytes)
 {
-    const struct list *names = value;
     for (uint32_t i = 0; i < names->count; i++) {
         const char *name = *LIST_AT(*names, const char *, i);
-        if (capability_known(name))
+        if (capability_known(name) || (all && strcmp(name, every_capability) == 0))
             continue;
         const char *near = text_nearest(name, known_capabilities, COUNT(known_capabilities));
         snprintf(message, bytes,
@@ -137,6 +138,16 @@ static bool check_capabilities(const void *value, char *message, size_t bytes)
         return false;
     }
     return true;
+}
+
+static bool check_capabilities(const void *value, char *message, size_t bytes)
+{
+    return judge_capabilities(value, false, message, bytes);
+}
+
+static bool check_dropped(const void *value, char *message, size_t bytes)
+{
+    return judge_capabilities(value, true, message, bytes);
 }
 
 static const struct field capabilities_fields[] = {
@@ -150,8 +161,8 @@ static const struct field capabilities_fields[] = {
      .kind = FIELD_STRINGS,
      .offset = offsetof(struct capabilities, drop),
      .max = 48,
-     .check = check_capabilities,
-     .doc = "Taken from the default set."},
+     .check = check_dropped,
+     .doc = "Taken from the default set; ALL takes all of them."},
 };
 static const struct type capabilities_type = {.name = "Capabilities",
                                               .size = sizeof(struct capabilities),
@@ -502,7 +513,7 @@ static bool names_contain(const struct list *names, const char *name)
 {
     for (uint32_t i = 0; i < names->count; i++) {
         const char *item = *LIST_AT(*names, const char *, i);
-        if (strcmp(item, name) == 0 || strcmp(item, "ALL") == 0)
+        if (strcmp(item, name) == 0 || strcmp(item, every_capability) == 0)
             return true;
     }
     return false;
