@@ -69,8 +69,8 @@ struct schedule_ask {
     const char *deployment, *deployment_uid;
     const struct placement *placement;
     const struct container_template *template;
-    uint32_t count;        /* replicas wanted */
-    uint64_t seed;         /* of the tie-breaks: one order for all replicas of the ask */
+    uint32_t count; /* replicas wanted */
+    uint64_t seed;  /* of the tie-breaks: one order for all replicas of the ask */
     /* Global mode: these nodes (const char *) and no more than one on each; NULL: any. */
     const struct list *only;
     /* Borrowed until `done`, and not changed before; NULL: things are as they are. */
