@@ -33,9 +33,9 @@ static bool holds_share(const struct container *container)
     return container && !container->failed;
 }
 
-static void share(struct server *server, const struct container *container, bool add)
+static void share(struct server *server, const struct container *container,
+                  const struct revision *revision, bool add)
 {
-    const struct revision *revision = revision_of(server, container);
     const struct scheduler_share share = {
         .node = container->node,
         .deployment = container->deployment,
@@ -59,9 +59,17 @@ static void container_record_changed(void *argument, const struct record *before
     bool holds = holds_share((const struct container *)after);
     if (holds == held)
         return;
-    share(server, (const struct container *)any, holds);
+    share(server, (const struct container *)any, revision_of(server, (const struct container *)any),
+          holds);
     node_registry_touch(server->nodes, ((const struct container *)any)->node);
     touched(server, KIND_NODE, ((const struct container *)any)->node);
+}
+
+/* Those of one deployment come one after another, mostly of one revision. */
+static bool is_of(const struct container *container, const struct revision *revision)
+{
+    return revision && revision->number == container->revision &&
+           strcmp(revision->deployment, container->deployment) == 0;
 }
 
 /* True while there are more. */
@@ -70,6 +78,7 @@ static bool share_some(struct server *server)
     enum { CONTAINERS_AT_ONCE = 1000 };
     const struct container *last = server->shared_up_to;
     const struct record *record = NULL;
+    const struct revision *revision = NULL;
     struct state_cursor cursor;
     state_seek(server->state, STATE_COMMITTED, KIND_CONTAINER, last ? &last->record : NULL,
                &cursor);
@@ -77,8 +86,11 @@ static bool share_some(struct server *server)
         (void)state_next(&cursor);
     for (int i = 0; i < CONTAINERS_AT_ONCE && (record = state_next(&cursor)); i++) {
         server->shared_up_to = (const struct container *)record;
-        if (holds_share(server->shared_up_to))
-            share(server, server->shared_up_to, true);
+        if (!holds_share(server->shared_up_to))
+            continue;
+        if (!is_of(server->shared_up_to, revision))
+            revision = revision_of(server, server->shared_up_to);
+        share(server, server->shared_up_to, revision, true);
     }
     return record != NULL;
 }

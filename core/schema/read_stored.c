@@ -3,7 +3,6 @@
 #include "schema/fields.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,21 +176,21 @@ static char *read_string(struct reader *reader, size_t *length)
 static bool read_integer(struct reader *reader, int64_t *out)
 {
     skip_space(reader);
-    char digits[24];
-    size_t length = 0;
-    while (
-        reader->at + length < reader->end && length < sizeof digits - 1 &&
-        (reader->at[length] == '-' || (reader->at[length] >= '0' && reader->at[length] <= '9'))) {
-        digits[length] = reader->at[length];
-        length++;
+    const char *p = reader->at;
+    bool negative = p < reader->end && *p == '-';
+    const uint64_t most = (uint64_t)INT64_MAX + negative;
+    uint64_t value = 0;
+    const char *digits = negative ? ++p : p;
+    for (; p < reader->end && *p >= '0' && *p <= '9'; p++) {
+        uint64_t digit = (uint64_t)(*p - '0');
+        if (value > (most - digit) / 10)
+            return fail(reader, "a whole number was expected");
+        value = value * 10 + digit;
     }
-    digits[length] = 0;
-    char *end;
-    errno = 0;
-    *out = strtoll(digits, &end, 10);
-    if (!length || *end || errno)
+    if (p == digits)
         return fail(reader, "a whole number was expected");
-    reader->at += length;
+    *out = negative ? (int64_t)(0 - value) : (int64_t)value;
+    reader->at = p;
     return true;
 }
 

@@ -391,6 +391,8 @@ void measure_restart(const struct shape *shape, const char *directory, struct fi
     uint64_t begun = bench_now_ns();
     start(&rig, shape, directory, out);
     out->restart_seconds = (double)(bench_now_ns() - begun) / 1e9;
+    out->restart_cpu_seconds = bench_cpu_seconds();
+    out->restart_busiest_seconds = bench_busiest_seconds();
     if (state_count(rig.server->state, KIND_CONTAINER) != wanted(shape))
         bench_fail(out, "%zu containers after the restart",
                    state_count(rig.server->state, KIND_CONTAINER));

@@ -42,6 +42,7 @@ struct figures {
     uint64_t returns; /* of nodes that the server had closed the link to */
     struct turn_figures turns_by_name[TURNS_SHOWN], restart_turns_by_name[TURNS_SHOWN];
     double restart_seconds, restart_running_seconds;
+    double restart_cpu_seconds, restart_busiest_seconds; /* of the first; by its busiest thread */
     uint64_t restart_peak_bytes, restart_turns_over_2ms, restart_longest_turn_ns;
     char longest_name[48], restart_longest_name[48], fault[240]; /* fault: what was wrong */
 };
@@ -83,6 +84,8 @@ uint64_t turns_cpu_over(const struct turn_figures worst[TURNS_SHOWN]);
 void turns_print(const char *when, const struct turn_figures worst[TURNS_SHOWN]);
 
 uint64_t bench_now_ns(void);
+double bench_cpu_seconds(void);          /* of this process so far */
+double bench_busiest_seconds(void);      /* of that thread of it that has had the most */
 uint64_t bench_bytes(const char *field); /* of /proc/self/status: "VmRSS", "VmHWM" */
 int bench_compare_u64(const void *a, const void *b);
 void bench_fail(struct figures *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

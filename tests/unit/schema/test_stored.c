@@ -114,6 +114,26 @@ Test(stored, false_null_and_empty_survive_where_the_default_is_another)
               again.limits.cpu_millis == NUMBER_NULL && again.wait_ns == 0);
 }
 
+Test(stored, whole_numbers_are_read_to_their_last_digit)
+{
+    static const struct {
+        const char *text;
+        int64_t number;
+    } cases[] = {{"{\"count\":0}", 0},
+                 {"{\"count\":-0}", 0},
+                 {"{\"count\":-17 }", -17},
+                 {"{\"count\":9223372036854775807}", INT64_MAX},
+                 {"{\"count\":-9223372036854775808}", INT64_MIN}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct thing thing = {0};
+        struct error error = {0};
+        const char *text = cases[i].text;
+        cr_expect(schema_read_stored(&thing_type, text, strlen(text), &arena, &thing, &error),
+                  "%s: %s", text, error.message);
+        cr_expect_eq(thing.count, cases[i].number, "%s", text);
+    }
+}
+
 Test(stored, malformed_text_is_refused_with_its_place)
 {
     static const char *const broken[] = {"",
@@ -134,6 +154,10 @@ Test(stored, malformed_text_is_refused_with_its_place)
                                          "{\"count\":1.5}",
                                          "{\"count\":--1}",
                                          "{\"count\":99999999999999999999}",
+                                         "{\"count\":9223372036854775808}",
+                                         "{\"count\":-9223372036854775809}",
+                                         "{\"count\":-}",
+                                         "{\"count\":1-}",
                                          "{\"count\":\"1\"}",
                                          "{\"on\":1}",
                                          "{\"on\":tru}",
