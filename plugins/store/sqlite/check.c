@@ -141,7 +141,7 @@ static orch_status end_beside(struct store *store, struct orch_error *error)
     return status;
 }
 
-static int compare(const char *a, size_t a_length, const char *b, size_t b_length)
+int store_compare(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     size_t shorter = a_length < b_length ? a_length : b_length;
     int order = shorter ? memcmp(a, b, shorter) : 0;
@@ -158,7 +158,8 @@ static void note_listed(struct store *store, struct orch_str prefix)
     if (prefix.len)
         memcpy(listed->prefix, prefix.ptr, prefix.len);
     listed->prefix[prefix.len] = (char)0xff; /* keys are UTF-8: this is beyond all of them */
-    while (*link && compare((*link)->prefix, (*link)->length, listed->prefix, listed->length) < 0)
+    while (*link &&
+           store_compare((*link)->prefix, (*link)->length, listed->prefix, listed->length) < 0)
         link = &(*link)->next;
     listed->next = *link;
     *link = listed;
@@ -168,7 +169,7 @@ static void note_listed(struct store *store, struct orch_str prefix)
 static int goes_on(const struct page_end *end, const struct orch_store_list *request)
 {
     return end->key && end->prefix_length == request->prefix.len &&
-           compare(end->key, end->length, request->after.ptr, request->after.len) == 0;
+           store_compare(end->key, end->length, request->after.ptr, request->after.len) == 0;
 }
 
 void store_note_page(struct store *store, const struct orch_store_list *request,
@@ -196,13 +197,13 @@ static orch_status check_unlisted(struct store *store, struct orch_error *error)
     size_t from_length = 0;
     for (const struct listed *listed = store->listed; listed; listed = listed->next) {
         size_t end_length = listed->length + 1;
-        if (compare(from, from_length, listed->prefix, listed->length) < 0) {
+        if (store_compare(from, from_length, listed->prefix, listed->length) < 0) {
             orch_status status =
                 check_sums(store, from, from_length, listed->prefix, listed->length, error);
             if (status != ORCH_OK)
                 return status;
         }
-        if (compare(from, from_length, listed->prefix, end_length) < 0) {
+        if (store_compare(from, from_length, listed->prefix, end_length) < 0) {
             from = listed->prefix;
             from_length = end_length;
         }

@@ -13,16 +13,20 @@ static struct orch_str column(sqlite3_stmt *statement, int at)
 }
 
 /* `end`: the least key that is greater than all keys with the prefix; they are UTF-8, so never
- * 0xff. */
+ * 0xff. One lower bound: of two, SQLite would seek to either and walk all that is before the other.
+ */
 static void bind(sqlite3_stmt *statement, const struct orch_store_list *request, char *end)
 {
     struct orch_str after = request->after, prefix = request->prefix;
+    struct orch_str from =
+        store_compare(after.ptr, after.len, prefix.ptr, prefix.len) > 0 ? after : prefix;
     if (prefix.len)
         memcpy(end, prefix.ptr, prefix.len);
     end[prefix.len] = (char)0xff;
-    sqlite3_bind_blob64(statement, 1, after.ptr ? after.ptr : "", after.len, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 2, prefix.ptr ? prefix.ptr : "", prefix.len, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 3, end, prefix.len + 1, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 1, from.ptr ? from.ptr : "", from.len, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 2, end, prefix.len + 1, SQLITE_STATIC);
+    if (after.len)
+        sqlite3_bind_blob64(statement, 3, after.ptr, after.len, SQLITE_STATIC);
     sqlite3_bind_int64(statement, 4, request->limit ? (sqlite3_int64)request->limit + 1 : -1);
 }
 

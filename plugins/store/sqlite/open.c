@@ -184,9 +184,9 @@ static orch_status prepare(struct store *store, struct orch_error *error)
                            " FROM head WHERE one = 1",
         [STATEMENT_SET_HEAD] = "UPDATE head SET head = ?1, fence = ?2,"
                                " sum = record_sum(?1, ?2) WHERE one = 1",
-        [STATEMENT_LIST] =
-            "SELECT key, value, sum FROM record WHERE key > ?1 AND key >= ?2 AND key < ?3"
-            " ORDER BY key LIMIT ?4"};
+        [STATEMENT_LIST] = "SELECT key, value, sum FROM record"
+                           " WHERE key >= ?1 AND key < ?2 AND key IS NOT ?3"
+                           " ORDER BY key LIMIT ?4"};
     for (int i = 0; i < STATEMENT_COUNT; i++)
         if (sqlite3_prepare_v3(store->database, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
                                &store->statements[i], NULL) != SQLITE_OK)

@@ -56,6 +56,8 @@ void store_note_page(struct store *store, const struct orch_store_list *request,
 /* Before anything is written: waits for the look, and ends it. */
 orch_status store_be_whole(struct store *store, struct orch_error *error);
 void store_check_finish(struct store *store);
+/* As keys are ordered. */
+int store_compare(const char *a, size_t a_length, const char *b, size_t b_length);
 /* Of the statement's row: key and value are its first two columns. */
 int64_t store_row_sum(sqlite3_stmt *statement);
 /* Makes record_sum() known to SQL; answers SQLite's code. */
