@@ -269,6 +269,28 @@ static void show_endpoints(struct cli *cli, const char *service)
     json_decref(all);
 }
 
+/* Of the last ten seconds. */
+static void show_traffic(struct cli *cli, const char *service)
+{
+    size_t i;
+    json_t *item;
+    json_t *all = client_list(cli, "/traffic?by=service&since=10s", "ask for traffic");
+    json_array_foreach(all, i, item)
+    {
+        if (strcmp(member_text(item, "name"), service) != 0)
+            continue;
+        struct arena *arena = &cli->arena;
+        line("traffic", arena_format(arena, "%s requests/s, %s errors/s",
+                                     member_shown(arena, item, "requestsPerSecond"),
+                                     member_shown(arena, item, "errorsPerSecond")));
+        if (!json_is_null(member(item, "p50Ms")))
+            line("latency",
+                 arena_format(arena, "p50 %s ms, p99 %s ms", member_shown(arena, item, "p50Ms"),
+                              member_shown(arena, item, "p99Ms")));
+    }
+    json_decref(all);
+}
+
 static void describe_service(struct cli *cli, const json_t *object)
 {
     static const char *const names[] = {
@@ -285,6 +307,7 @@ static void describe_service(struct cli *cli, const json_t *object)
         line("left out",
              arena_format(&cli->arena, "%s by node %s: %s", member_text(ejection, "container"),
                           member_text(ejection, "node"), member_text(ejection, "message")));
+    show_traffic(cli, member_text(object, "name"));
     show_endpoints(cli, member_text(object, "name"));
 }
 

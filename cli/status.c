@@ -326,8 +326,8 @@ static int top_traffic(struct cli *cli, const char *by)
     struct table table;
     size_t i;
     json_t *item;
-    json_t *all =
-        client_list(cli, arena_format(&cli->arena, "/traffic?by=%s", by), "ask for traffic");
+    json_t *all = client_list(cli, arena_format(&cli->arena, "/traffic?by=%s&since=10s", by),
+                              "ask for traffic");
     if (!all)
         return client_status(cli);
     bool of_deployments = strcmp(by, "deployment") == 0;

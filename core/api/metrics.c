@@ -3,6 +3,7 @@
 #include "api/audit.h"
 #include "api/impl.h"
 #include "api/metrics.h"
+#include "api/traffic_metrics.h"
 #include "api/watch.h"
 
 #include <assert.h>
@@ -143,13 +144,20 @@ static void write_process(const struct api *api, struct text *out)
     text_append_format(out, "orchestrator_build_info{version=\"%s\"} 1\n", ORCHESTRATOR_VERSION);
 }
 
+struct collected {                 /* on the loop */
+    struct loop_lag lags[2];       /* of the main loop; of the API's */
+    struct traffic_table *traffic; /* NULL: nothing is served yet */
+};
+
 static void write_server(struct request *request)
 {
     struct api *api = request->api;
     struct text *out = &request->out;
-    struct loop_lag *lags = request->data;
-    loop_read_lag(api->loop, &lags[1]);
-    write_loops(lags, out);
+    struct collected *collected = request->data;
+    loop_read_lag(api->loop, &collected->lags[1]);
+    write_loops(collected->lags, out);
+    if (collected->traffic)
+        traffic_metrics_write(collected->traffic, out);
     write_requests(api, out);
     write_lanes(api, out);
     metrics_single(out, "http_connections", "gauge", "Open connections.", api->connection_count);
@@ -171,15 +179,18 @@ static void write_server(struct request *request)
 static void collect(struct request *request)
 {
     const struct api_parts *parts = request->parts;
-    if (atomic_load(&request->api->serving))
+    struct collected *collected = request->data;
+    if (atomic_load(&request->api->serving)) {
         metrics_write_cluster(parts, &request->out);
+        collected->traffic = traffic_metrics_take(parts->services, &request->arena);
+    }
     metrics_write_node(parts, &request->out);
-    loop_read_lag(parts->loop, request->data);
+    loop_read_lag(parts->loop, &collected->lags[0]);
     request_to_api(request, write_server);
 }
 
 void server_begin_metrics(struct request *request)
 {
-    request->data = arena_alloc(&request->arena, 2 * sizeof(struct loop_lag));
+    request->data = arena_alloc(&request->arena, sizeof(struct collected));
     request_to_loop(request, collect);
 }

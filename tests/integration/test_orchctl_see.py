@@ -97,7 +97,8 @@ def test_describe_tells_all_that_belongs_to_it(api, ctl, name):
     for part in ("http=80/tcp", "complete for", containers(api, name)[0]["id"], listen, "Created",
                  "tcp http every 10s"):
         assert part in shown
-    assert "active" in ctl.ok("describe", f"service/{name}")
+    assert "active" in (shown := ctl.ok("describe", f"service/{name}"))
+    assert "requests/s, 0.00 errors/s" in shown, shown
     assert name in ctl.ok("describe", "node", "node-1")
     assert "runtimeId" in ctl.ok("describe", "c", containers(api, name)[0]["id"])
 

@@ -133,9 +133,10 @@ action_ask deployment_ask_scale, deployment_ask_delete, service_ask_delete, node
 /* -- handlers in files of their own -- */
 
 request_step container_logs, deployment_logs, deployment_diff, container_placement, deployment_why,
-    list_problems, container_exec, container_stats, list_stats;
+    list_problems, container_exec, container_stats, list_stats, list_traffic;
 extern const struct type problem_type;
-extern const char why_schema[], exec_answer_schema[], stats_schema[], stats_item_schema[];
+extern const char traffic_schema[], why_schema[], exec_answer_schema[], stats_schema[],
+    stats_item_schema[];
 extern const struct type exec_type;
 
 /* -- the appended reply -- */

@@ -240,6 +240,7 @@ static void list_endpoints(struct request *request)
 #define SHOWN .answers = &service_shown_type
 static const char *const query[] = {LIST_QUERY, "deployment", NULL};
 static const char *const endpoint_query[] = {"limit", NULL};
+static const char *const traffic_query[] = {"by", "since", "step", NULL};
 static const struct route routes[] = {
     ROUTE("GET", "/services", list, ROLE_VIEWER, SHOWN, .answers_list = true, .query = query,
           .summary = "All services, by name"),
@@ -255,5 +256,8 @@ static const struct route routes[] = {
     ROUTE("GET", ONE "/endpoints", list_endpoints, ROLE_VIEWER, .answers = &endpoint_shown_type,
           .answers_list = true, .query = endpoint_query,
           .summary = "The containers behind it, as its proxies see them"),
+    ROUTE("GET", "/traffic", list_traffic, ROLE_VIEWER, .query = traffic_query,
+          .answers_schema = traffic_schema,
+          .summary = "Requests, errors and latencies of the last quarter of an hour"),
 };
 const struct route_table routes_services = ROUTE_TABLE(routes);
