@@ -178,6 +178,10 @@ void counters_init(struct proxy *proxy)
 void counters_finish(struct proxy *proxy)
 {
     loop_timer_stop(&proxy->counters);
+}
+
+void counters_drop_leavers(struct proxy *proxy)
+{
     while (proxy->leavers)
         free_leaver(proxy, proxy->leavers);
 }

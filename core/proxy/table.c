@@ -404,6 +404,7 @@ void table_finish(struct proxy *proxy)
     {
         table_free_service(proxy, service);
     }
+    counters_drop_leavers(proxy);
     certificates_drop(proxy, true);
     table_drop_listeners(proxy, true);
     free(proxy->listeners);

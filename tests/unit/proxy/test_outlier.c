@@ -39,6 +39,7 @@ static void setup(void)
     service = calloc(1, sizeof *service);
     service->name = strdup("web");
     service->tally = tally_hold(NULL);
+    service->meter = meter_create(1);
     service->balancer = strdup("turns");
     service->balancer_config = strdup("{}");
     service->listen = strdup("");
