@@ -51,5 +51,5 @@ void survival_write(const struct survival *survival, struct text *out)
     else
         text_append_string(out, "null");
     text_append_format(out, ",\"seq\":%llu,\"outdated\":%s}", (unsigned long long)shown->seq,
-                       !survival || survival_is_outdated(survival) ? "true" : "false");
+                       !latest || survival_is_outdated(survival) ? "true" : "false");
 }
