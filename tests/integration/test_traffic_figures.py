@@ -74,6 +74,7 @@ def test_figures_agree_with_the_load_over_a_kill_of_the_daemon(served, name):
     daemon.start()
     wait_complete(daemon.api, name)
     wait_endpoints(daemon.api, name, 2)
+    eventually(lambda: answered(daemon, name) == 40, what="what the proxy had counted before")
     load(port, 25)
     eventually(lambda: answered(daemon, name) == 65, what="those before and after, once each")
     assert figures(daemon, name)["request_duration_seconds_count"] == 65
