@@ -322,7 +322,7 @@ void feeder_drained(struct proxy *proxy, const char *service, const char *endpoi
 /* counters.c */
 void counters_init(struct proxy *proxy);
 void counters_finish(struct proxy *proxy);
-void counters_drop_leavers(struct proxy *proxy); /* untold */
+void counters_drop_leavers(struct proxy *proxy);              /* untold */
 void counters_name(struct proxy *proxy, struct meter *meter); /* a new one */
 void counters_tell(struct proxy *proxy, const char *service, struct endpoint *endpoint); /* now */
 /* It leaves the table; what workers count in it until they have let go of it is told, too. */
