@@ -64,6 +64,12 @@ static void answer_late(struct host *host, struct orch_op op)
     loop_timer_start(&late->timer, draw_between(STREAM_ENGINE, 3, 130) * NS_PER_SECOND);
 }
 
+/* An agent that has died hears nothing of what it had asked for. */
+static bool asker_lives(const struct sim_call *call)
+{
+    return call->generation == call->host->engine.generation && call->host->engine.host;
+}
+
 void call_answer(struct sim_call *call, orch_status status, const void *value,
                  struct orch_array items)
 {
@@ -75,7 +81,7 @@ void call_answer(struct sim_call *call, orch_status status, const void *value,
                                        .error = status == ORCH_OK ? NULL : &error,
                                        .value = status == ORCH_OK ? value : NULL,
                                        .items = items};
-    bool alive = call->generation == host->engine.generation && host->engine.host;
+    bool alive = asker_lives(call);
     if (verb_is_change(call->verb))
         trace('C', "%s %s %s answers %d", host->name, verb_names[call->verb], call->id, status);
     host->engine.operations -= verb_is_change(call->verb) && alive;
@@ -138,7 +144,7 @@ static void act_start(struct sim_call *call)
     }
     if (cell->state != ORCH_CONTAINER_RUNNING)
         cell_run(cell);
-    cell->known = cell->known || call->fate == FATE_DONE;
+    cell->known = cell->known || (call->fate == FATE_DONE && asker_lives(call));
     memcpy(address, cell->address, sizeof address);
     started.started_at_ms = cell->started_ms;
     if (!strikes(FAULT_ENGINE_NO_ADDRESS, STREAM_ENGINE))
@@ -235,9 +241,9 @@ static void act_list(struct sim_call *call)
         if (!is_asked(call, cell))
             continue;
         view_of(cell, pairs, &views[count++]);
-        JUDGE(listed, cell, call->fate == FATE_DONE);
-        cell->known =
-            cell->known || (call->fate == FATE_DONE && cell->state == ORCH_CONTAINER_RUNNING);
+        JUDGE(listed, cell, call->fate == FATE_DONE && asker_lives(call));
+        cell->known = cell->known || (call->fate == FATE_DONE &&
+                                      cell->state == ORCH_CONTAINER_RUNNING && asker_lives(call));
     }
     if (call->fate == FATE_LOST)
         answer_plainly(call, ORCH_OK, NULL);
