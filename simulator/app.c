@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+/* One that can't work where it is, as long as faults are on: it ends at once, each time. */
+static bool always_crashes(const struct cell *cell)
+{
+    return world.options.rates[FAULT_APP_CRASH] && faults_on() &&
+           (hash_text(cell->record) ^ world.seed) % 8 == 0;
+}
+
 /* Foreign containers are no applications of ours. */
 void app_start(struct cell *cell)
 {
@@ -26,6 +33,10 @@ void app_start(struct cell *cell)
                     : exits ? APP_ENDS_EXIT
                             : APP_ENDS_NEVER;
     uint64_t after = draw_around(STREAM_APPS, 30 * NS_PER_SECOND);
+    if (always_crashes(cell)) {
+        cell->end_way = APP_ENDS_CRASH;
+        after = NS_PER_MS * draw_between(STREAM_APPS, 5, 300);
+    }
     loop_timer_stop(&cell->end);
     if (cell->end_way != APP_ENDS_NEVER)
         loop_timer_start(&cell->end, after);

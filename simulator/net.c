@@ -298,7 +298,7 @@ static void try_connect(void *argument)
 
 /* -- trouble -- */
 
-static struct loop_timer cuts, clogs, partitions, swizzles;
+static struct loop_timer cuts, clogs, partitions, swizzles, zones;
 
 static void again(struct loop_timer *timer, enum fault fault)
 {
@@ -423,6 +423,24 @@ static void swizzle(void *argument)
     again(&swizzles, FAULT_NET_SWIZZLE);
 }
 
+/* Neighbours, at one stroke, as with a rack or a zone. */
+static void part_zone(void *argument)
+{
+    uint32_t hosts = world.options.hosts;
+    (void)argument;
+    if (hosts > 1) {
+        uint64_t first = draw(STREAM_NET, hosts), count = draw_between(STREAM_NET, 1, hosts);
+        uint64_t span = draw_between(STREAM_NET, 5, 60) * NS_PER_SECOND;
+        world.hits[FAULT_NET_ZONE]++;
+        for (uint64_t i = 0; i < count; i++) {
+            struct host *host = &world.hosts[(first + i) % hosts];
+            if (!host->unreachable)
+                part(host, span + NS_PER_MS * draw(STREAM_NET, 500));
+        }
+    }
+    again(&zones, FAULT_NET_ZONE);
+}
+
 static void set_up(struct loop_timer *timer, void (*fire)(void *argument), enum fault fault)
 {
     loop_timer_init(timer, world.loop, fault_names[fault], fire, NULL);
@@ -435,6 +453,7 @@ void net_init(void)
     set_up(&clogs, clog_one, FAULT_NET_CLOG);
     set_up(&partitions, part_one, FAULT_NET_PARTITION);
     set_up(&swizzles, swizzle, FAULT_NET_SWIZZLE);
+    set_up(&zones, part_zone, FAULT_NET_ZONE);
     for (uint32_t i = 0; i < world.options.hosts; i++) {
         struct host *host = &world.hosts[i];
         loop_timer_init(&host->reunion, world.loop, "reunion", reunite, host);
@@ -449,6 +468,7 @@ void net_heal(void)
     loop_timer_stop(&clogs);
     loop_timer_stop(&partitions);
     loop_timer_stop(&swizzles);
+    loop_timer_stop(&zones);
 }
 
 static void forget(struct flow *flow, bool server_side, bool silently)

@@ -71,6 +71,7 @@ enum stream {
     X(NET_CLOG, "net-clog", 60)                                                                    \
     X(NET_PARTITION, "net-partition", 90)                                                          \
     X(NET_SWIZZLE, "net-swizzle", 150)                                                             \
+    X(NET_ZONE, "net-zone", 200)                                                                   \
     X(PROXY_SLOW, "proxy-slow", 200)                                                               \
     X(PROXY_CRASH, "proxy-crash", 60)                                                              \
     X(PROXY_LISTENER, "proxy-listener-taken", 200)                                                 \

@@ -70,7 +70,7 @@ bool deployment_manager_delete(struct deployment_manager *manager, const char *n
  * available, outdated before others, higher slots first, then by id. For qsort. */
 struct deployment_victim {
     const struct container *container;
-    bool available, outdated;
+    bool available, ready, outdated;
 };
 int deployment_compare_victims(const void *a, const void *b);
 /* So many more than desired while it is rolled out, and so many fewer available. */

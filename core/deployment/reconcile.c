@@ -13,6 +13,8 @@ int deployment_compare_victims(const void *a, const void *b)
     const struct deployment_victim *x = a, *y = b;
     if (x->available != y->available)
         return x->available ? 1 : -1;
+    if (x->ready != y->ready) /* after a start of ours none has been so for minReady */
+        return x->ready ? 1 : -1;
     if (x->outdated != y->outdated)
         return x->outdated ? -1 : 1;
     if (x->container->slot != y->container->slot)
@@ -34,6 +36,7 @@ static size_t pick_victims(struct deployment_manager *manager, const struct cens
         victims[count++] = (struct deployment_victim){
             .container = census->live[i],
             .available = census_is_available(manager, census->deployment, census->live[i]),
+            .ready = container_manager_brief(manager->config.containers, census->live[i]).ready,
             .outdated = outdated};
     }
     qsort(victims, count, sizeof *victims, deployment_compare_victims);

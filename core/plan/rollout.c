@@ -128,8 +128,10 @@ static void look_at(struct plan_rollout *rollout, const struct container *contai
     rollout->all =
         plan_grow(rollout->all, rollout->all_count, &rollout->all_room, sizeof *rollout->all);
     record_take_reference(&container->record);
-    rollout->all[rollout->all_count++] = (struct deployment_victim){
-        .container = container, .available = brief.ready, .outdated = outdated};
+    rollout->all[rollout->all_count++] = (struct deployment_victim){.container = container,
+                                                                    .available = brief.ready,
+                                                                    .ready = brief.ready,
+                                                                    .outdated = outdated};
 }
 
 /* False: all were looked at. */

@@ -245,6 +245,7 @@ void check_instant(void)
         return;
     looked_ns = now_ns();
     look_at_nodes(leader);
+    truth_nodes();
     look_at_deployments(leader);
     look_at_containers(leader);
     for (uint32_t i = 0; i < world.options.hosts; i++)

@@ -35,8 +35,10 @@ static void completed(orch_status status, bool again)
 /* Watches what containers are said to be, for judging replacements. */
 static void soft_changed(struct server_process *process, enum record_kind_id kind, const char *name)
 {
-    if (kind == KIND_NODE)
+    if (kind == KIND_NODE) {
         check_lost(process, name);
+        truth_nodes();
+    }
     if (kind != KIND_CONTAINER)
         return;
     const struct container *container = container_manager_find(process->server->containers, name);
@@ -97,6 +99,10 @@ static void fed(const struct host *host, const struct feed_service *service)
               "%s: %s has endpoints of %s and %s", host->name, service->name, deployment,
               container->deployment);
         deployment = container->deployment;
+        struct true_deployment *of = true_deployment(deployment);
+        CHECK(I16_HIDDEN, container->was_public || !of || !truth_hides(of, container),
+              "%s: %s has %s, which waits for its promotion", host->name, service->name,
+              container->id);
     }
 }
 

@@ -7,15 +7,16 @@
 
 #include <uthash.h>
 
-enum { HOST_LIMIT = 8, EXIT_CRASH = 127, EXIT_LIVENESS = 128, EXIT_INVARIANT = 129 };
+enum { HOST_LIMIT = 64, EXIT_CRASH = 127, EXIT_LIVENESS = 128, EXIT_INVARIANT = 129 };
 
 /* -- the truth: what the store made durable -- */
 
 struct true_container {
     UT_hash_handle hh;
     char id[80], deployment[64], node[16], stop_reason[48];
-    int64_t slot, revision, incarnation, restarts;
+    int64_t slot, revision, content, incarnation, restarts;
     bool stopping, failed, gone, has_liveness;
+    bool was_public;       /* services were free to publish it */
     uint64_t end_known_ns; /* since when the agent knows that it does not run */
     uint64_t created_ns, stopping_ns, gone_ns, lost_seen_ns, asked_ns;
     bool ready, said_failed;              /* in the last report that reached the leader */
@@ -39,6 +40,11 @@ struct true_deployment {
     uint32_t desired_count;
     struct amount surge, unavailable;
     bool deleting, paused, global, gone, fixed_port;
+    uint8_t strategy;
+    bool promoted;
+    int64_t complete_revision, content, hidden; /* as in deployment.h */
+    struct amount canary;
+    uint64_t strategy_ns; /* when it last changed without a new revision */
     uint64_t deleting_ns, paused_ns, fingerprint;
     struct true_revision {
         uint64_t hash; /* of its template */
@@ -46,11 +52,21 @@ struct true_deployment {
         bool has_liveness;
     } revisions[REVISION_LIMIT]; /* by number */
 };
+enum silence { SILENCE_NONE, SILENCE_FEW, SILENCE_HALF, SILENCE_ALL };
 struct truth {
     struct true_container *containers;
     struct true_deployment *deployments;
     uint64_t head, fence;
     const struct server_process *writer; /* of the transaction that is judged */
+    struct {                             /* of the nodes that the leader knows, and since when */
+        enum silence silence;
+        uint64_t since_ns, generation;
+        bool fresh;            /* none had been lost for a while before */
+        uint64_t last_lost_ns; /* when any was */
+    } brake;
+    uint64_t told_ns[HOST_LIMIT];       /* its last full report reached a leader */
+    uint64_t lost_ns[HOST_LIMIT];       /* given up by the leader since then; 0: not */
+    uint64_t lost_until_ns[HOST_LIMIT]; /* the last instant at which it was */
 };
 
 /* -- invariants -- */
@@ -67,11 +83,15 @@ struct truth {
     X(I5_AGENT, "an agent acts for no server older than one it knew")                              \
     X(I6, "a node is lost only after its full time of silence")                                    \
     X(I7, "an agent alone ends nothing that it was not told to end")                               \
+    X(I8_BRAKE, "what many lost nodes had is replaced slowly")                                     \
     X(I8, "with every node silent nothing is replaced")                                            \
     X(I9, "a node whose engine is silent loses nothing")                                           \
     X(I10, "reservations fit the node")                                                            \
     X(I11_PORT, "a host port has one owner")                                                       \
     X(I12_SURGE, "no more than desired + maxSurge")                                                \
+    X(I12_RECREATE, "recreate makes none beside an old one")                                       \
+    X(I12_STEP, "before its promotion only a step is taken")                                       \
+    X(I12_ORDER, "one that serves is not scaled down before one that doesn't")                     \
     X(I12_UNAVAILABLE, "a rollout takes none that is needed")                                      \
     X(I13_DELETED, "a deleted deployment starts nothing")                                          \
     X(I13_PAUSED, "a paused deployment rolls nothing out")                                         \
@@ -81,6 +101,7 @@ struct truth {
     X(I15_GRACE, "a running container is killed only after SIGTERM and its grace")                 \
     X(I15_LOCAL, "a restart waits for the local proxy")                                            \
     X(I16, "a service has its own deployment's endpoints only")                                    \
+    X(I16_HIDDEN, "a set that waits for its promotion is in no table")                             \
     X(I17_OWNER, "what has no owner goes (E)")                                                     \
     X(I17_FOREIGN, "a foreign container is never touched")                                         \
     X(I18_RECORD, "no record goes while its container runs")                                       \
@@ -134,6 +155,10 @@ void run_phases(void); /* returns when all held */
 
 /* truth.c, truth_apply.c: what became durable, judged */
 void truth_init(void);
+/* Which nodes the leader has given up, and how many are silent: told as it changes. */
+void truth_nodes(void);
+/* May services publish it? Not before its promotion, where that is awaited. */
+bool truth_hides(const struct true_deployment *deployment, const struct true_container *container);
 struct report;
 void truth_report(const char *node, const struct report *report); /* as it reaches the leader */
 void truth_apply(struct server_process *server, const struct orch_store_txn *txn);

@@ -104,3 +104,53 @@ void judge_replaced(const struct true_container *victim)
     CHECK(I12_UNAVAILABLE, serving >= least, "%s goes: %lld others serve, %lld must; %s",
           victim->id, (long long)serving, (long long)least, missing);
 }
+
+/* Old ones stay: all of them beside a set that nobody is sent to, else so many as make up for the
+ * step. */
+void judge_step_kept(const struct true_container *victim)
+{
+    struct true_deployment *deployment = true_deployment(victim->deployment);
+    struct true_container *other, *next;
+    int64_t old = 0, updated = 0;
+    if (!deployment || deployment->global || !truth_awaits_promotion(deployment) ||
+        !truth_is_old(deployment, victim) || truth_strategy_changed(deployment) ||
+        truth_node_was_lost(victim->node))
+        return;
+    HASH_ITER(hh, run.truth.containers, other, next)
+    {
+        if (other == victim || strcmp(other->deployment, victim->deployment) != 0)
+            continue;
+        bool lately = other->stopping && now_ns() - other->stopping_ns < DECISION_NS &&
+                      strcmp(other->stop_reason, "Replaced") != 0;
+        if (!truth_is_old(deployment, other) && !truth_node_was_draining(other->node))
+            updated += !other->gone;
+        else
+            old += (!other->gone && !other->stopping) || lately;
+    }
+    int64_t desired = truth_least_desired(deployment);
+    int64_t step = amount_of(deployment->canary, desired, true);
+    step = step > 1 ? step : 1;
+    int64_t kept = deployment->hidden ? desired : desired - (updated > step ? updated : step);
+    CHECK(I12_STEP, old >= kept, "%s goes before the promotion: %lld old ones stay, %lld must",
+          victim->id, (long long)old, (long long)kept);
+}
+
+/* What is not available goes first; known for long enough to have been decided upon. */
+void judge_scaled_down(const struct true_container *victim)
+{
+    struct true_deployment *deployment = true_deployment(victim->deployment);
+    struct true_container *other, *next;
+    bool serves = victim->ready && now_ns() - victim->ready_changed_ns > DECISION_NS;
+    if (!deployment || deployment->global || !serves || is_suspect(victim->node) ||
+        truth_is_lost(victim) || truth_node_is_away(victim->node) ||
+        truth_awaits_promotion(deployment))
+        return;
+    HASH_ITER(hh, run.truth.containers, other, next)
+    {
+        bool idle =
+            other != victim && strcmp(other->deployment, victim->deployment) == 0 &&
+            truth_counts(other) && !other->ready && now_ns() - other->created_ns > DECISION_NS &&
+            now_ns() - other->ready_changed_ns > DECISION_NS && !truth_node_was_lost(other->node);
+        CHECK(I12_ORDER, !idle, "%s serves and goes, %s does not and stays", victim->id, other->id);
+    }
+}

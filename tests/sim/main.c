@@ -14,6 +14,7 @@
 struct arguments {
     uint64_t seed, seeds, first, steps, jobs;
     const char *without, *only, *with;
+    uint32_t hosts; /* 0: as drawn */
     bool one, verbose, hashes, report, shrink, until_failure;
 };
 /* What a child tells of its run. */
@@ -27,7 +28,8 @@ struct result {
 static const char usage[] =
     "usage: sim [--seed S [--verbose] [--from SECONDS] [--shrink]]\n"
     "           [--seeds N [--first S] [--jobs J] [--hashes] [--report] [--until-failure]]\n"
-    "           [--steps SECONDS] [--without FAULTS] [--only FAULTS] [--with FAULT=RATE,...]\n"
+    "           [--steps SECONDS] [--hosts N] [--without FAULTS] [--only FAULTS] [--with "
+    "FAULT=RATE,...]\n"
     "           [--skip FROM:TO]\n";
 
 static int result_pipe = -1;
@@ -124,6 +126,8 @@ static void make_files(void)
 static void run_seed(const struct arguments *arguments, uint64_t seed)
 {
     options_draw(seed);
+    if (arguments->hosts)
+        options_widen(arguments->hosts);
     if (arguments->steps)
         run.safety_ns = arguments->steps * NS_PER_SECOND;
     if (arguments->without)
@@ -299,6 +303,8 @@ static int run_one(const struct arguments *arguments)
 {
     struct result result;
     options_draw(arguments->seed);
+    if (arguments->hosts)
+        options_widen(arguments->hosts);
     options_print();
     int code = run_child(arguments, arguments->seed, &result);
     if (code)
@@ -411,6 +417,8 @@ static bool take_value(struct arguments *arguments, const char *name, const char
         arguments->first = number;
     else if (strcmp(name, "--jobs") == 0)
         arguments->jobs = number && number < 64 ? number : 1;
+    else if (strcmp(name, "--hosts") == 0)
+        arguments->hosts = (uint32_t)number;
     else if (strcmp(name, "--steps") == 0)
         arguments->steps = number;
     else if (strcmp(name, "--from") == 0)

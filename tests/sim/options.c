@@ -4,17 +4,30 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { USUAL_HOSTS = 8 };
 static const uint64_t strongest[FAULT_COUNT] = {
 #define X(id, name, most) most,
     SIM_FAULTS(X)
 #undef X
 };
 
+/* Enough nodes for the brake to matter while fewer than half are silent; dear, so seldom and short.
+ */
+void options_widen(uint32_t hosts)
+{
+    enum { SAFETY_S = 90 };
+    world.options.hosts = hosts < HOST_LIMIT ? hosts : HOST_LIMIT;
+    run.deployments = 1;
+    run.services = run.services > 1 ? 1 : run.services;
+    if (run.safety_ns > SAFETY_S * NS_PER_SECOND)
+        run.safety_ns = SAFETY_S * NS_PER_SECOND;
+}
+
 void options_draw(uint64_t seed)
 {
     struct options *options = &world.options;
     world_seed(seed);
-    options->hosts = (uint32_t)draw_between(STREAM_OPTIONS, 1, HOST_LIMIT + 1);
+    options->hosts = (uint32_t)draw_between(STREAM_OPTIONS, 1, USUAL_HOSTS + 1);
     if (draw(STREAM_OPTIONS, 2) && options->hosts > 3)
         options->hosts = 3; /* small clusters are where odd things show */
     run.deployments = (uint32_t)draw_between(STREAM_OPTIONS, 1, 4);
@@ -37,6 +50,8 @@ void options_draw(uint64_t seed)
     }
     if (draw(STREAM_OPTIONS, 16) == 0)
         memset(options->rates, 0, sizeof options->rates); /* a calm day must work too */
+    if (draw(STREAM_OPTIONS, 64) == 0)
+        options_widen((uint32_t)draw_between(STREAM_OPTIONS, 36, 44));
 }
 
 static bool is_in(const char *list, const char *name)

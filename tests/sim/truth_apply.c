@@ -57,6 +57,17 @@ static void judge_deployment(const struct true_deployment *seen,
           (long long)deployment->last_revision, (long long)seen->last_revision);
 }
 
+static void note_public(const struct true_deployment *deployment)
+{
+    struct true_container *container, *next;
+    HASH_ITER(hh, run.truth.containers, container, next)
+    {
+        if (strcmp(container->deployment, deployment->name) == 0 && !container->gone &&
+            !truth_hides(deployment, container))
+            container->was_public = true;
+    }
+}
+
 static void put_deployment(const struct deployment *deployment)
 {
     struct true_deployment *seen = true_deployment(deployment->name);
@@ -78,6 +89,16 @@ static void put_deployment(const struct deployment *deployment)
     if (deployment->deleting && !seen->deleting)
         seen->deleting_ns = now_ns();
     note_desired(seen, deployment->replicas);
+    bool other_way = seen->strategy != deployment->rollout.strategy ||
+                     seen->canary.value != deployment->rollout.canary.replicas.value;
+    if (other_way && seen->revision == deployment->revision)
+        seen->strategy_ns = now_ns();
+    seen->strategy = deployment->rollout.strategy;
+    seen->canary = deployment->rollout.canary.replicas;
+    seen->promoted = deployment->promoted;
+    seen->complete_revision = deployment->complete_revision;
+    seen->content = deployment->content;
+    seen->hidden = deployment->hidden;
     seen->version = deployment->record.version;
     seen->fingerprint = print;
     seen->revision = deployment->revision;
@@ -92,6 +113,7 @@ static void put_deployment(const struct deployment *deployment)
     seen->paused = deployment->paused;
     seen->global = deployment->mode == MODE_GLOBAL;
     seen->fixed_port = has_host_port(deployment);
+    note_public(seen);
 }
 
 static void put_revision(const struct revision *revision)
@@ -134,6 +156,7 @@ static struct true_container *begin_container(const struct container *container)
     snprintf(seen->node, sizeof seen->node, "%s", container->node);
     seen->slot = container->slot;
     seen->revision = container->revision;
+    seen->content = container->content;
     seen->created_ns = now_ns();
     read_template(seen, container);
     HASH_ADD_STR(run.truth.containers, id, seen);
@@ -164,12 +187,17 @@ static void put_container(const struct container *container)
         snprintf(seen->stop_reason, sizeof seen->stop_reason, "%s",
                  container->stop_reason ? container->stop_reason : "");
     }
+    struct true_deployment *deployment = true_deployment(seen->deployment);
+    seen->was_public = seen->was_public || (deployment && !truth_hides(deployment, seen));
     if (fresh)
         judge_new(seen);
-    struct true_deployment *deployment = true_deployment(seen->deployment);
+    if (stops && strcmp(seen->stop_reason, "ScaledDown") == 0 && truth_one_decides())
+        judge_scaled_down(seen);
     if (replaced && deployment && !container->failed) {
-        if (truth_one_decides())
+        if (truth_one_decides()) {
             judge_replaced(seen);
+            judge_step_kept(seen);
+        }
         CHECK(I13_PAUSED,
               !deployment->paused || seen->revision == deployment->revision ||
                   now_ns() - deployment->paused_ns < DECISION_NS,

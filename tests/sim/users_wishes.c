@@ -76,6 +76,8 @@ static void draw_rollout(struct rollout *rollout, bool last)
     rollout->auto_rollback = !last && draw(STREAM_USERS, 10) < 7;
 }
 
+enum { MANY_HOSTS = 8 }; /* each is to have one */
+
 bool users_deploy(struct operation *operation, const char *name, bool last)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
@@ -95,6 +97,8 @@ bool users_deploy(struct operation *operation, const char *name, bool last)
     bool global = draw(STREAM_USERS, 7) == 0;
     wanted.mode = existing ? existing->mode : global ? MODE_GLOBAL : MODE_REPLICATED;
     wanted.replicas = (int64_t)draw(STREAM_USERS, 6) + (last ? 1 : 0);
+    if (world.options.hosts > MANY_HOSTS)
+        wanted.replicas += world.options.hosts;
     if (last)
         wanted.rollout.max_unavailable.value = 1; /* a full cluster must be able to move, too */
     if (existing && !last && draw(STREAM_USERS, 4) == 0) {

@@ -50,6 +50,23 @@ Test(rollout, keeps_within_its_bounds)
     }
 }
 
+Test(rollout, of_those_not_yet_available_one_that_is_ready_goes_last)
+{
+    struct deployment *wanted = rig_deployment("web", "app:1", 1);
+    wanted->rollout.min_ready_ns = 60 * NS_PER_SECOND;
+    rig.nodes[0].never_ready = rig.nodes[1].never_ready = true;
+    cr_assert_eq(rig_write(wanted), ERROR_NONE);
+    rig_run_ms(1000);
+    rig.nodes[0].never_ready = rig.nodes[1].never_ready = false;
+    cr_assert_eq(rig_scale("web", 2), ERROR_NONE);
+    rig_run_ms(2000);
+    cr_assert_eq(rig_status("web").ready, 1);
+    cr_assert_eq(rig_scale("web", 1), ERROR_NONE);
+    rig_run_ms(2000);
+    cr_assert_eq(rig_status("web").current, 1);
+    cr_assert_eq(rig_status("web").ready, 1);
+}
+
 Test(rollout, with_a_fixed_host_port_the_old_one_goes_first)
 {
     struct deployment *wanted = rig_deployment("web", "app:1", 2);
