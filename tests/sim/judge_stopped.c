@@ -142,15 +142,16 @@ void judge_scaled_down(const struct true_container *victim)
     struct true_container *other, *next;
     bool serves = victim->ready && now_ns() - victim->ready_changed_ns > DECISION_NS;
     if (!deployment || deployment->global || !serves || is_suspect(victim->node) ||
-        truth_is_lost(victim) || truth_node_is_away(victim->node) ||
-        truth_awaits_promotion(deployment))
+        !truth_node_has_told(victim->node) || truth_is_lost(victim) ||
+        truth_node_is_away(victim->node) || truth_awaits_promotion(deployment))
         return;
     HASH_ITER(hh, run.truth.containers, other, next)
     {
-        bool idle =
-            other != victim && strcmp(other->deployment, victim->deployment) == 0 &&
-            truth_counts(other) && !other->ready && now_ns() - other->created_ns > DECISION_NS &&
-            now_ns() - other->ready_changed_ns > DECISION_NS && !truth_node_was_lost(other->node);
+        bool idle = other != victim && strcmp(other->deployment, victim->deployment) == 0 &&
+                    truth_counts(other) && !other->ready &&
+                    now_ns() - other->created_ns > DECISION_NS &&
+                    now_ns() - other->ready_changed_ns > DECISION_NS &&
+                    !truth_node_was_lost(other->node) && truth_node_has_told(other->node);
         CHECK(I12_ORDER, !idle, "%s serves and goes, %s does not and stays", victim->id, other->id);
     }
 }
