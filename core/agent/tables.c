@@ -212,8 +212,16 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
         .slow_start_ns = service->slow_start_ns,
         .max_connections = service->max_connections > 0 ? (uint32_t)service->max_connections : 0,
         .ejection = ejection_fed(&service->ejection),
+        .hold = {service->hold.time_ns, (uint32_t)service->hold.requests},
         .endpoints = endpoints,
         .endpoint_count = count};
+    if (service->maintenance)
+        fed.page =
+            (struct feed_page){service->maintenance->content_type, service->maintenance->body};
+    if (service->redirect)
+        fed.redirect =
+            (struct feed_redirect){(uint32_t)service->redirect->status, service->redirect->scheme,
+                                   service->redirect->host, service->redirect->path};
     proxy_feed_service_put(agent->config.feed, &fed);
     entry->dirty = false;
 }

@@ -118,6 +118,25 @@ static const struct field published_ejection_fields[] = {
 static TYPE(published_ejection_type, "PublishedEjection", struct ejection,
             published_ejection_fields);
 
+#define AT(member) offsetof(struct hold, member)
+static const struct field published_hold_fields[] = {SPAN("time", time_ns),
+                                                     NUMBER("requests", requests)};
+#undef AT
+static TYPE(published_hold_type, "PublishedHold", struct hold, published_hold_fields);
+
+#define AT(member) offsetof(struct maintenance_page, member)
+static const struct field published_page_fields[] = {STRING("contentType", content_type),
+                                                     STRING("body", body)};
+#undef AT
+static TYPE(published_page_type, "PublishedPage", struct maintenance_page, published_page_fields);
+
+#define AT(member) offsetof(struct redirect, member)
+static const struct field published_redirect_fields[] = {
+    STRING("scheme", scheme), STRING("host", host), STRING("path", path), NUMBER("status", status)};
+#undef AT
+static TYPE(published_redirect_type, "PublishedRedirect", struct redirect,
+            published_redirect_fields);
+
 #define AT(member) offsetof(struct published_service, member)
 static const struct field published_service_fields[] = {
     STRING("name", name),
@@ -139,6 +158,17 @@ static const struct field published_service_fields[] = {
      .kind = FIELD_OBJECT,
      .offset = AT(ejection),
      .object = &published_ejection_type},
+    {.name = "hold", .kind = FIELD_OBJECT, .offset = AT(hold), .object = &published_hold_type},
+    {.name = "maintenance",
+     .kind = FIELD_POINTER,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(maintenance),
+     .object = &published_page_type},
+    {.name = "redirect",
+     .kind = FIELD_POINTER,
+     .flags = FIELD_NULLABLE,
+     .offset = AT(redirect),
+     .object = &published_redirect_type},
     OBJECTS("endpoints", endpoints, &published_endpoint_type),
 };
 #undef AT

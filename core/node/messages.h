@@ -66,6 +66,9 @@ struct published_service {
     uint64_t slow_start_ns;
     int64_t max_connections; /* NUMBER_NULL: no limit */
     struct ejection ejection;
+    struct hold hold;
+    const struct maintenance_page *maintenance;
+    const struct redirect *redirect;
     struct list endpoints; /* struct published_endpoint: all of this service */
 };
 struct endpoint_table {

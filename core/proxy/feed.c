@@ -35,6 +35,11 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
         arena_strdup(arena, service->path_prefix ? service->path_prefix : "/");
     entry->service.sticky_cookie = arena_strdup(arena, service->sticky_cookie);
     entry->service.certificate = arena_strdup(arena, service->certificate);
+    entry->service.page.content_type = arena_strdup(arena, service->page.content_type);
+    entry->service.page.body = arena_strdup(arena, service->page.body);
+    entry->service.redirect.scheme = arena_strdup(arena, service->redirect.scheme);
+    entry->service.redirect.host = arena_strdup(arena, service->redirect.host);
+    entry->service.redirect.path = arena_strdup(arena, service->redirect.path);
     entry->service.balancer = arena_strdup(arena, service->balancer);
     entry->service.balancer_config = arena_strdup(arena, service->balancer_config);
     entry->service.endpoints = endpoints;

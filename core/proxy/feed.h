@@ -32,6 +32,18 @@ struct feed_ejection {
     uint32_t share_percent;             /* of the endpoints, at least one; 0: none */
     uint64_t interval_ns, time_ns, max_time_ns;
 };
+/* What the proxy answers requests by itself. */
+struct feed_hold {
+    uint64_t time_ns;  /* they wait for an endpoint to become ready; 0: they do not */
+    uint32_t requests; /* at once on one worker */
+};
+struct feed_page { /* of 503; NULL: a sentence */
+    const char *content_type, *body;
+};
+struct feed_redirect {
+    uint32_t status;                  /* 0: they are served */
+    const char *scheme, *host, *path; /* NULL: the request's */
+};
 struct feed_service {
     const char *name, *listen, *balancer, *balancer_config;
     uint8_t protocol; /* enum feed_protocol */
@@ -45,6 +57,9 @@ struct feed_service {
     uint64_t slow_start_ns;   /* a new endpoint's weight grows over it */
     uint32_t max_connections; /* 0: no limit of its own */
     struct feed_ejection ejection;
+    struct feed_hold hold; /* this and what follows: FEED_HTTP */
+    struct feed_page page;
+    struct feed_redirect redirect;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;
 };

@@ -60,6 +60,18 @@ static void put_ejection(struct wire_writer *packet, const struct feed_ejection 
     wire_put_u64(packet, ejection->max_time_ns);
 }
 
+static void put_answers(struct wire_writer *packet, const struct feed_service *service)
+{
+    wire_put_u64(packet, service->hold.time_ns);
+    wire_put_u32(packet, service->hold.requests);
+    wire_put_text(packet, service->page.content_type);
+    wire_put_text(packet, service->page.body);
+    wire_put_u32(packet, service->redirect.status);
+    wire_put_text(packet, service->redirect.scheme);
+    wire_put_text(packet, service->redirect.host);
+    wire_put_text(packet, service->redirect.path);
+}
+
 static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
                      const char *balancer_config)
 {
@@ -76,6 +88,7 @@ static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
     wire_put_u32(packet, service->host_count);
     for (uint32_t i = 0; i < service->host_count; i++)
         wire_put_text(packet, service->hosts[i]);
+    put_answers(packet, service);
     wire_put_u64(packet, service->policy_seed);
     wire_put_u64(packet, service->drain_timeout_ns);
     wire_put_u64(packet, service->connect_timeout_ns);

@@ -136,7 +136,12 @@ struct route { /* which requests a service means, and what it does for them; str
     char **hosts;
     uint32_t host_count;
     char *prefix;
-    char *sticky; /* "": none; a cookie that tells a client's endpoint */
+    char *sticky;     /* "": none; a cookie that tells a client's endpoint */
+    uint64_t hold_ns; /* how long a request waits for a ready endpoint */
+    uint32_t hold_most;
+    char *page_type, *page;                                /* of 503; "": a sentence */
+    uint16_t redirect_status;                              /* 0: requests are served */
+    char *redirect_scheme, *redirect_host, *redirect_path; /* "": the request's */
 };
 struct view {
     uint32_t references; /* main thread */

@@ -202,15 +202,25 @@ void route_finish(struct route *route)
     free(route->hosts);
     free(route->prefix);
     free(route->sticky);
+    free(route->page_type);
+    free(route->page);
+    free(route->redirect_scheme);
+    free(route->redirect_host);
+    free(route->redirect_path);
     *route = (struct route){0};
 }
 
 void route_copy(struct route *to, const struct route *from)
 {
+    *to = *from;
     to->prefix = memory_strdup(from->prefix);
     to->sticky = memory_strdup(from->sticky);
+    to->page_type = memory_strdup(from->page_type);
+    to->page = memory_strdup(from->page);
+    to->redirect_scheme = memory_strdup(from->redirect_scheme);
+    to->redirect_host = memory_strdup(from->redirect_host);
+    to->redirect_path = memory_strdup(from->redirect_path);
     to->hosts = memory_alloc((from->host_count + 1) * sizeof *to->hosts);
-    to->host_count = from->host_count;
     for (uint32_t i = 0; i < from->host_count; i++)
         to->hosts[i] = memory_strdup(from->hosts[i]);
 }
@@ -225,6 +235,14 @@ static struct route read_route(struct wire_reader *reader)
         route.hosts = memory_resize(route.hosts, (i + 1) * sizeof *route.hosts);
         route.hosts[route.host_count++] = memory_strdup(host);
     }
+    route.hold_ns = wire_get_u64(reader);
+    route.hold_most = wire_get_u32(reader);
+    route.page_type = memory_strdup(wire_get_text(reader));
+    route.page = memory_strdup(wire_get_text(reader));
+    route.redirect_status = (uint16_t)wire_get_u32(reader);
+    route.redirect_scheme = memory_strdup(wire_get_text(reader));
+    route.redirect_host = memory_strdup(wire_get_text(reader));
+    route.redirect_path = memory_strdup(wire_get_text(reader));
     return route;
 }
 

@@ -193,8 +193,8 @@ static void answer_plain(struct tls_handshake *handshake)
     uint8_t *scratch = handshake->worker->scratch;
     if (handshake->service->protocol == FEED_HTTP) {
         (void)recv(handshake->fd, scratch, SCRATCH_BYTES, 0); /* else closing would reset it */
-        size_t length = http_write_answer(scratch, 400, "This port wants TLS: use https://", false,
-                                          HTTP_CLOSES, "");
+        const struct http_own own = {.status = 400, .text = "This port wants TLS: use https://"};
+        size_t length = http_write_own(scratch, &own, false, HTTP_CLOSES, "");
         (void)send(handshake->fd, scratch, length, MSG_NOSIGNAL);
     }
     give_up(handshake);

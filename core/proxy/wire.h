@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 8, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 9, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
 
 /* Addresses of listeners of datagrams begin so: they are others than those of TCP. */
 #define WIRE_UDP "udp/"
@@ -32,9 +32,12 @@ enum wire_type {
     WIRE_FULL,          /* services not put until the next PUBLISH are to go */
     WIRE_SERVICE,       /* text name, listen ("": none), balancer, configuration, certificate ("":
                            without TLS); u32 protocol; text sticky cookie, path prefix; u32 host
-                           count, then each: text; u64 policy seed, drain, connect, idle timeout,
-                           slow start; u32 most connections; ejection: u32 failures, percent,
-                           share, u64 interval, time, longest time; u32 endpoint count */
+                           count, then each: text; hold: u64 time, u32 requests; page: text type,
+                           body; redirect: u32 status, text scheme, host, path; u64 policy seed, drain,
+                           connect, idle timeout,       slow start; u32 most connections; ejection: u32
+                           failures, percent,       share, u64 interval, time, longest time; u32 endpoint
+                           count
+                         */
     WIRE_ENDPOINTS,   /* of the service put last: u32 count, then each: text id, address; u32 port,
                          weight, state, local */
     WIRE_REMOVE,      /* text name */

@@ -122,8 +122,9 @@ static void apply(struct worker *worker, const struct snapshot *snapshot)
             obey_dropped(worker, old);
     }
     accept_take(worker, snapshot);
-    retire_missing(worker, snapshot->sequence);
     worker->snapshot = snapshot;
+    http_look_held(worker);
+    retire_missing(worker, snapshot->sequence);
     atomic_store(&worker->applied, snapshot->sequence);
     worker_nudge(worker);
 }

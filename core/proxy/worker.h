@@ -32,6 +32,8 @@ struct worker_service {
     struct chooser *chooser;
     struct meter *meter; /* held */
     uint32_t connections;
+    struct http_client *held; /* requests that wait for an endpoint */
+    uint32_t held_count;
     uint64_t connect_timeout_ns, idle_timeout_ns;
     uint8_t protocol;
     bool tls;

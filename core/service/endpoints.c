@@ -144,6 +144,9 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
         .slow_start_ns = service->slow_start_ns,
         .max_connections = service->max_connections,
         .ejection = service->ejection,
+        .hold = service->hold,
+        .maintenance = service->maintenance,
+        .redirect = service->redirect,
         .endpoints = {.items = endpoints, .count = count}};
 }
 

@@ -207,6 +207,15 @@ void service_manager_check(struct service_manager *manager, const struct service
     if (wanted->protocol != SERVICE_HTTP && wanted->sticky)
         schema_faults_add(faults, (struct schema_position){0}, "sticky",
                           "is for protocol \"http\" only");
+    if (wanted->protocol != SERVICE_HTTP && wanted->hold.time_ns)
+        schema_faults_add(faults, (struct schema_position){0}, "hold.time",
+                          "is for protocol \"http\" only");
+    if (wanted->protocol != SERVICE_HTTP && wanted->maintenance)
+        schema_faults_add(faults, (struct schema_position){0}, "maintenance",
+                          "is for protocol \"http\" only");
+    if (wanted->protocol != SERVICE_HTTP && wanted->redirect)
+        schema_faults_add(faults, (struct schema_position){0}, "redirect",
+                          "is for protocol \"http\" only");
     if (wanted->protocol == SERVICE_UDP && wanted->tls)
         schema_faults_add(faults, (struct schema_position){0}, "tls",
                           "is not for protocol \"udp\": datagrams are passed as they are");

@@ -12,6 +12,19 @@ struct sticky {
 struct service_tls {
     const char *certificate; /* of proxy.certificates, on every node */
 };
+/* What the proxy answers by itself: answers.c. */
+struct hold {
+    uint64_t time_ns; /* 0: no request waits */
+    int64_t requests; /* at once, of one worker */
+};
+struct maintenance_page {
+    const char *content_type, *body;
+};
+struct redirect {
+    const char *scheme, *host, *path; /* NULL: the request's */
+    int64_t status;
+};
+extern const struct type hold_type, maintenance_page_type, redirect_type;
 /* When a proxy leaves an endpoint out: ejection.c. */
 struct ejection {
     int64_t failures; /* in a row; 0: none are counted */
@@ -35,6 +48,9 @@ struct service {
     uint64_t slow_start_ns;  /* 0: a new endpoint has its whole weight at once */
     int64_t max_connections; /* of one proxy; NUMBER_NULL: no limit */
     struct ejection ejection;
+    struct hold hold;
+    const struct maintenance_page *maintenance; /* NULL: a sentence */
+    const struct redirect *redirect;            /* NULL: requests are served */
 };
 enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };
 extern const struct record_kind service_kind;

@@ -176,6 +176,7 @@ void http_client_gone(struct http_client *client, enum connection_end how)
 {
     client->state = HTTP_GONE;
     http_account(client, client->service->meter, 0, false);
+    http_hold_leave(client);
     close_socket(client, how);
 }
 
@@ -244,61 +245,7 @@ static void end(struct http_client *client)
     http_set_deadline(client, HTTP_LINGER_NS);
 }
 
-/* -- answers -- */
-
-static bool is_leaving(const struct http_client *client)
-{
-    const struct worker *worker = client->worker;
-    return !client->service->view || worker->snapshot->leaves_queues ||
-           http_routes_are_closed(client->routes);
-}
-
-enum http_persistence http_persistence(struct http_client *client)
-{
-    bool last = client->ended && (!client->in || client->in->at == client->in->end);
-    if (!client->closing && is_leaving(client))
-        client->lingers = true;
-    client->closing |= client->lingers || last;
-    if (client->closing)
-        return HTTP_CLOSES;
-    return client->old ? HTTP_KEEPS_ALIVE : HTTP_PERSISTS;
-}
-
-static void next_state(struct http_client *client)
-{
-    http_exchange_finish(client);
-    client->state = client->closing ? HTTP_ENDING : HTTP_READING;
-    client->head_begun = false;
-    if (client->in && client->in->at == client->in->end)
-        http_intake_give(client->worker, &client->in);
-    http_set_deadline(client, http_idle_ns(client));
-}
-
-const char *http_date_line(struct worker *worker)
-{
-    struct http_engine *engine = worker->http;
-    uint64_t second = loop_now_ns(worker->loop) / NS_PER_SECOND;
-    if (second != engine->date_second || !engine->date[0])
-        http_write_date(engine->date, loop_wall_ms(worker->loop));
-    engine->date_second = second;
-    return engine->date;
-}
-
-/* More than one answer in a turn would be the client's to command. */
-void http_answer(struct http_client *client, uint16_t status, const char *text)
-{
-    uint8_t *out = client->worker->http->written;
-    bool more = client->in && client->in->at < client->in->end;
-    bool framed = status == 404 || status >= 500; /* what else refuses is not sure of its end */
-    if (!client->request.done || more || !framed)
-        client->closing = client->lingers = true;
-    size_t length = http_write_answer(out, status, text, client->method_id == HTTP_HEAD,
-                                      http_persistence(client), http_date_line(client->worker));
-    http_client_send(client, &(struct iovec){out, length}, 1);
-    http_account(client, client->service->meter, status, status >= 500);
-    if (client->state != HTTP_GONE)
-        next_state(client);
-}
+/* -- requests -- */
 
 void http_exchange_done(struct http_client *client)
 {
@@ -307,10 +254,8 @@ void http_exchange_done(struct http_client *client)
         http_upstream_give(upstream);
     http_account(client, client->endpoint->meter, client->status, client->status >= 500);
     http_exchange_leave(client, client->status >= 500 ? ORCH_OUTCOME_ERROR : ORCH_OUTCOME_OK);
-    next_state(client);
+    http_next_state(client);
 }
-
-/* -- requests -- */
 
 static void refuse(struct http_client *client, int status)
 {
@@ -379,6 +324,7 @@ static bool reads(const struct http_client *client)
     switch ((enum http_state)client->state) {
     case HTTP_READING:
         return !client->out;
+    case HTTP_HELD:
     case HTTP_CONNECTING:
     case HTTP_EXCHANGE:
         if (client->request.done)
@@ -450,6 +396,7 @@ static void read_client(struct http_client *client)
     case HTTP_READING:
         read_more(client);
         break;
+    case HTTP_HELD:
     case HTTP_CONNECTING:
     case HTTP_EXCHANGE:
         if (client->request.done)
@@ -538,6 +485,10 @@ static void late(void *argument)
     switch ((enum http_state)client->state) {
     case HTTP_READING:
         reading_late(client);
+        break;
+    case HTTP_HELD:
+        http_hold_leave(client);
+        http_answer_unready(client);
         break;
     case HTTP_CONNECTING:
         http_exchange_connect_failed(client, ORCH_OUTCOME_TIMEOUT);

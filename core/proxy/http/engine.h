@@ -62,14 +62,18 @@ struct http_upstream {
 
 enum http_state {
     HTTP_READING = 1, /* a head, or nothing yet */
+    HTTP_HELD,        /* until an endpoint is ready */
     HTTP_CONNECTING,
     HTTP_EXCHANGE,
     HTTP_ENDING, /* the last reply is on its way, or what still comes is dropped */
     HTTP_GONE,
 };
 struct http_client {
-    struct http_client *next, *prev;         /* of the endpoint, on this worker */
-    struct http_client *all_next, *all_prev; /* of the worker; all_next: spare ones too */
+    struct http_client *next, *prev;           /* of the endpoint, on this worker */
+    struct http_client *all_next, *all_prev;   /* of the worker; all_next: spare ones too */
+    struct http_client *held_next, *held_prev; /* of the service */
+    struct worker_service *held_by;            /* NULL: it is not held */
+    uint64_t hold_until_ns;                    /* 0: it has not been held yet */
     struct worker *worker;
     struct worker_service *service; /* of its last request */
     struct http_routes *routes;     /* held */
@@ -145,7 +149,6 @@ void http_client_gone(struct http_client *client, enum connection_end how);
 void http_client_lost(struct http_client *client); /* it has gone by itself */
 void http_client_send(struct http_client *client, struct iovec *parts, int count);
 /* Answers in place of an endpoint, and goes on where that is safe. */
-void http_answer(struct http_client *client, uint16_t status, const char *text);
 void http_client_tunnel(struct http_client *client); /* after 101; it is gone then */
 void http_exchange_done(struct http_client *client); /* the reply has been read to its end */
 void http_set_deadline(struct http_client *client, uint64_t ns);
@@ -175,7 +178,18 @@ bool http_routes_are_closed(const struct http_routes *routes);
 struct worker_service *http_routes_find(const struct http_routes *routes,
                                         const struct http_head *head, const uint8_t *bytes);
 
+/* hold.c: requests that no endpoint is ready for. False: it is not to wait (any longer). */
+bool http_hold(struct http_client *client);
+void http_hold_leave(struct http_client *client); /* if it is held */
+
+/* own.c: what the proxy answers by itself, and that is the end of the request. */
+void http_next_state(struct http_client *client); /* after any reply */
+void http_answer(struct http_client *client, uint16_t status, const char *text);
+void http_answer_unready(struct http_client *client); /* no endpoint is ready */
+void http_answer_redirect(struct http_client *client);
+
 /* exchange.c */
+void http_exchange_retry(struct http_client *client); /* it was held */
 void http_exchange_begin(struct http_client *client);
 void http_exchange_unknown(struct http_client *client); /* no service means it: 404 */
 void http_exchange_connected(struct http_client *client);

@@ -198,8 +198,8 @@ static void answer_in_place(struct http_client *client)
         http_answer(client, 502, "No endpoint of this service could be reached");
     else if (client->picked.full)
         http_answer(client, 503, "This service has as many requests as it may have");
-    else
-        http_answer(client, 503, "No endpoint of this service is ready");
+    else if (!http_hold(client))
+        http_answer_unready(client);
 }
 
 static void connect_to_any(struct http_client *client)
@@ -439,7 +439,7 @@ static bool take_request(struct http_client *client)
     client->late = client->reply_closes = client->encodes = false;
     client->full_reads = client->interims = 0;
     client->status = 0;
-    client->waited_ns = 0;
+    client->waited_ns = client->hold_until_ns = 0;
     client->ticket = 0;
     client->upgrades = wants_upgrade(head, in->bytes);
     http_body_begin(&client->request, head);
@@ -454,7 +454,17 @@ void http_exchange_begin(struct http_client *client)
         body_is_bad(client);
         return;
     }
+    if (client->service->view && client->service->view->route.redirect_status) {
+        http_answer_redirect(client);
+        return;
+    }
     client->ticket = read_ticket(client);
+    connect_to_any(client);
+}
+
+void http_exchange_retry(struct http_client *client)
+{
+    http_hold_leave(client);
     connect_to_any(client);
 }
 

@@ -22,6 +22,7 @@ void http_routes_add(struct http_routes *routes, struct worker_service *service)
 void http_lane_set(struct worker *worker, struct endpoint *endpoint, bool open);
 /* The endpoint's time is up: what is still under way there is cut, and counted. */
 void http_obey(struct worker *worker, struct endpoint *endpoint);
-void http_finish(struct worker *worker); /* closes all, frees what is kept */
+void http_look_held(struct worker *worker); /* an endpoint may be ready for those that wait */
+void http_finish(struct worker *worker);    /* closes all, frees what is kept */
 
 #endif

@@ -275,7 +275,9 @@ const char *http_status_phrase(uint16_t status)
     static const struct {
         uint16_t status;
         const char *phrase;
-    } phrases[] = {{308, "Permanent Redirect"}, {400, "Bad Request"},
+    } phrases[] = {{301, "Moved Permanently"},  {302, "Found"},
+                   {303, "See Other"},          {307, "Temporary Redirect"},
+                   {308, "Permanent Redirect"}, {400, "Bad Request"},
                    {404, "Not Found"},          {405, "Method Not Allowed"},
                    {408, "Request Timeout"},    {414, "URI Too Long"},
                    {417, "Expectation Failed"}, {431, "Request Header Fields Too Large"},
@@ -299,26 +301,34 @@ void http_write_date(char out[HTTP_DATE_BYTES], int64_t wall_ms)
              (parts.tm_year + 1900) % 10000, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
-size_t http_write_answer(uint8_t *out, uint16_t status, const char *text, bool bodyless,
-                         enum http_persistence persistence, const char *lines)
+size_t http_write_own(uint8_t *out, const struct http_own *own, bool bodyless,
+                      enum http_persistence persistence, const char *lines)
 {
-    size_t length = strlen(text);
+    const char *end = own->content_type ? "" : "\n", *type = own->content_type;
+    size_t length = strlen(own->text);
     uint8_t *at = PUT(out, "HTTP/1.1 ");
-    at = put_number(at, status);
+    at = put_number(at, own->status);
     at = PUT(at, " ");
-    at = put_text(at, http_status_phrase(status));
-    at = PUT(at, "\r\nContent-Type: text/plain; charset=utf-8\r\n");
-    at = put_length(at, length + 1);
+    at = put_text(at, http_status_phrase(own->status));
+    at = PUT(at, "\r\nContent-Type: ");
+    at = put_text(at, type ? type : "text/plain; charset=utf-8");
+    at = PUT(at, "\r\n");
+    at = put_length(at, length + strlen(end));
     at = put_text(at, lines);
-    if (status == 503)
+    if (own->location) {
+        at = PUT(at, "Location: ");
+        at = put_text(at, own->location);
+        at = PUT(at, "\r\n");
+    }
+    if (own->status == 503)
         at = PUT(at, "Retry-After: 1\r\n");
-    if (status == 405)
+    if (own->status == 405)
         at = PUT(at, "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n");
     at = put_persistence(at, persistence);
     at = PUT(at, "\r\n");
     if (!bodyless) {
-        at = put(at, text, length);
-        at = PUT(at, "\n");
+        at = put(at, own->text, length);
+        at = put_text(at, end);
     }
     return (size_t)(at - out);
 }

@@ -47,9 +47,15 @@ size_t http_write_chunk_line(uint8_t *out, uint64_t bytes);
 /* "Date: ...\r\n", as RFC 9110, 6.6.1 wants it from who has a clock. */
 enum { HTTP_DATE_BYTES = 40 };
 void http_write_date(char out[HTTP_DATE_BYTES], int64_t wall_ms);
-/* An answer of the proxy's own; `text` is its body, `lines` as above. */
-size_t http_write_answer(uint8_t *out, uint16_t status, const char *text, bool bodyless,
-                         enum http_persistence persistence, const char *lines);
+/* An answer of the proxy's own; `lines` as above. */
+struct http_own {
+    uint16_t status;
+    const char *content_type; /* NULL: a sentence */
+    const char *text;
+    const char *location; /* NULL: none */
+};
+size_t http_write_own(uint8_t *out, const struct http_own *own, bool bodyless,
+                      enum http_persistence persistence, const char *lines);
 const char *http_status_phrase(uint16_t status);
 
 #endif

@@ -205,6 +205,9 @@ void rig_put_as(const char *service, const char *listen, const struct rig_endpoi
                                                             .slow_start_ns = rig.slow_start_ns,
                                                             .max_connections = rig.max_connections,
                                                             .ejection = rig.ejection,
+                                                            .hold = rig.hold,
+                                                            .page = rig.page,
+                                                            .redirect = rig.redirect,
                                                             .endpoints = fed,
                                                             .endpoint_count = count});
 }

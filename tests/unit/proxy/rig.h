@@ -60,7 +60,10 @@ struct rig {
     uint32_t max_connections;
     const char *host, *prefix; /* NULL: any */
     const char *sticky;        /* NULL: none */
-    const char *certificate;   /* NULL: without TLS */
+    struct feed_hold hold;
+    struct feed_page page;
+    struct feed_redirect redirect;
+    const char *certificate; /* NULL: without TLS */
 
     uint64_t acknowledged;
     struct heard_drain drains[16];
