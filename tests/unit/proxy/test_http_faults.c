@@ -130,3 +130,56 @@ Test(proxy_http_faults, waits_for_the_reply_to_a_body_that_came_later_as_for_any
     cr_assert(got_has("HTTP/1.1 200 OK\r\n"));
     close(watched.fd);
 }
+
+/* -- what follows from it -- */
+
+static bool is_out(void)
+{
+    return rig.out;
+}
+
+Test(proxy_http_faults, an_endpoint_whose_replies_fail_is_left_out)
+{
+    struct origin *other = origin_start(ORIGIN_NAME, "x"); /* knows no HTTP */
+    unsigned failed = 0;
+    rig.ejection = (struct feed_ejection){.failures = 3,
+                                          .share_percent = 50,
+                                          .time_ns = 60 * NS_PER_SECOND,
+                                          .max_time_ns = 60 * NS_PER_SECOND};
+    a = http_origin_start("a");
+    b = NULL;
+    rig_feed();
+    rig_put((struct rig_endpoint[]){{"a", a->port, false}, {"x", other->port, false}}, 2);
+    rig_publish();
+    for (int i = 0; i < 6; i++) {
+        int fd = client_connect(rig.port);
+        put_bytes(fd, "POST /name HTTP/1.1\r\n" HOST "Connection: close\r\n"
+                      "Content-Length: 0\r\n\r\n");
+        receive_all(fd);
+        failed += got_has("HTTP/1.1 502 ");
+        close(fd);
+    }
+    cr_assert_eq(failed, 3);
+    cr_assert(rig_wait(is_out));
+    cr_assert_str_eq(rig.ejected, "x");
+    rig_publish(); /* by then the worker leaves it out */
+    int fd = client_connect(rig.port);
+    for (int i = 0; i < 10; i++)
+        cr_assert_eq(ask_name(fd, GET("/name")), 'a');
+    close(fd);
+}
+
+Test(proxy_http_faults, more_requests_than_a_service_may_have_are_told_to_come_again)
+{
+    rig.max_connections = 1;
+    start_one();
+    int waits = client_connect(rig.port);
+    put_bytes(waits, GET("/wait"));
+    cr_assert(wait_until(has_one_request, a));
+    expect_answer(GET("/name"), ANSWER("503 Service Unavailable", "49", "Retry-After: 1\r\n",
+                                       "This service has as many requests as it may have"));
+    http_origin_go(a);
+    cr_assert_eq(receive(waits, "\r\n\r\na")[0], 'H');
+    cr_assert_eq(ask_name(waits, GET("/name")), 'a');
+    close(waits);
+}
