@@ -1,10 +1,12 @@
 #include "base/histogram.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 uint64_t histogram_floor(uint32_t index)
 {
+    assert(index <= HISTOGRAM_BUCKETS);
     if (index < HISTOGRAM_SUB)
         return index;
     uint32_t shift = index / HISTOGRAM_SUB - 1;
