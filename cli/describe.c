@@ -293,10 +293,25 @@ static void show_traffic(struct cli *cli, const char *service)
 
 static void describe_service(struct cli *cli, const json_t *object)
 {
-    static const char *const names[] = {
-        "name",        "deployment", "listen",         "targetPort",   "protocol",
-        "tls",         "balancer",   "balancerConfig", "drainTimeout", "connectTimeout",
-        "idleTimeout", "slowStart",  "maxConnections", "createdAt",    NULL};
+    static const char *const names[] = {"name",
+                                        "deployment",
+                                        "listen",
+                                        "targetPort",
+                                        "protocol",
+                                        "tls",
+                                        "balancer",
+                                        "balancerConfig",
+                                        "drainTimeout",
+                                        "connectTimeout",
+                                        "idleTimeout",
+                                        "slowStart",
+                                        "maxConnections",
+                                        "weight",
+                                        "headers",
+                                        "trustedProxies",
+                                        "maxConnectionsPerClient",
+                                        "createdAt",
+                                        NULL};
     size_t i;
     json_t *listener, *ejection;
     show_members(cli, object, names);

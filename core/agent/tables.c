@@ -168,6 +168,22 @@ static struct feed_ejection ejection_fed(const struct ejection *ejection)
                                   .max_time_ns = ejection->max_time_ns};
 }
 
+static struct feed_http http_fed(const struct service_http *http, struct arena *arena)
+{
+    struct feed_header *headers = arena_alloc(arena, (http->headers.count + 1) * sizeof *headers);
+    for (uint32_t i = 0; i < http->headers.count; i++) {
+        const struct http_header_match *from = LIST_AT(http->headers, struct http_header_match, i);
+        headers[i] = (struct feed_header){from->name, from->value};
+    }
+    int64_t weight = http->weight, most = http->max_connections_per_client;
+    return (struct feed_http){.weight = weight > 0 ? (uint32_t)weight : 0,
+                              .headers = headers,
+                              .header_count = http->headers.count,
+                              .trusted_proxies = http->trusted_proxies.items,
+                              .trusted_count = http->trusted_proxies.count,
+                              .max_per_client = most > 0 ? (uint32_t)most : 0};
+}
+
 static void feed_service(struct agent *agent, struct table_entry *entry)
 {
     CLEANUP(arena_finish) struct arena arena = {0};
@@ -213,6 +229,7 @@ static void feed_service(struct agent *agent, struct table_entry *entry)
         .max_connections = service->max_connections > 0 ? (uint32_t)service->max_connections : 0,
         .ejection = ejection_fed(&service->ejection),
         .hold = {service->hold.time_ns, (uint32_t)service->hold.requests},
+        .http = http_fed(&service->http, &arena),
         .endpoints = endpoints,
         .endpoint_count = count};
     if (service->maintenance)

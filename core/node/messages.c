@@ -169,6 +169,7 @@ static const struct field published_service_fields[] = {
      .flags = FIELD_NULLABLE,
      .offset = AT(redirect),
      .object = &published_redirect_type},
+    {.name = "http", .kind = FIELD_OBJECT, .offset = AT(http), .object = &service_http_type},
     OBJECTS("endpoints", endpoints, &published_endpoint_type),
 };
 #undef AT

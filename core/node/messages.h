@@ -69,6 +69,7 @@ struct published_service {
     struct hold hold;
     const struct maintenance_page *maintenance;
     const struct redirect *redirect;
+    struct service_http http;
     struct list endpoints; /* struct published_endpoint: all of this service */
 };
 struct endpoint_table {

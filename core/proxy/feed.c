@@ -42,6 +42,7 @@ static void copy_service(struct feed_entry *entry, const struct feed_service *se
     entry->service.redirect.path = arena_strdup(arena, service->redirect.path);
     entry->service.balancer = arena_strdup(arena, service->balancer);
     entry->service.balancer_config = arena_strdup(arena, service->balancer_config);
+    feed_http_copy(arena, &service->http, &entry->service.http);
     entry->service.endpoints = endpoints;
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/traffic.h"
 #include "loop/loop.h"
+#include "proxy/feed_http.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -60,6 +61,7 @@ struct feed_service {
     struct feed_hold hold; /* this and what follows: FEED_HTTP */
     struct feed_page page;
     struct feed_redirect redirect;
+    struct feed_http http;
     const struct feed_endpoint *endpoints;
     uint32_t endpoint_count;
 };

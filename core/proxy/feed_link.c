@@ -96,6 +96,7 @@ static void put_head(struct wire_writer *packet, const struct feed_entry *entry,
     wire_put_u64(packet, service->slow_start_ns);
     wire_put_u32(packet, service->max_connections);
     put_ejection(packet, &service->ejection);
+    feed_http_put(packet, &service->http);
     wire_put_u32(packet, service->endpoint_count);
 }
 

@@ -12,6 +12,7 @@
 #include "plugin/registry.h"
 #include "proxy/channel.h"
 #include "proxy/feed.h"
+#include "proxy/http_settings.h"
 #include "proxy/meter.h"
 #include "proxy/outlier.h"
 #include "proxy/proxy.h"
@@ -155,6 +156,7 @@ struct view {
     struct endpoint **draining; /* and those left out: these count for orders only */
     uint32_t draining_count;
     struct route route;
+    struct http_settings *http; /* held */
     uint64_t connect_timeout_ns, idle_timeout_ns;
     struct certificate *certificate; /* held; NULL with `tls`: handshakes fail */
     struct tally *tally;             /* held */
@@ -195,6 +197,7 @@ struct service {
     uint64_t policy_seed, drain_timeout_ns, connect_timeout_ns, idle_timeout_ns, slow_start_ns;
     uint32_t max_connections;
     struct feed_ejection ejection;
+    struct http_settings *http;  /* held */
     uint64_t rate_due_ns;        /* the end of the interval that failures are counted in */
     struct endpoint **endpoints; /* ordered by id */
     uint32_t endpoint_count;

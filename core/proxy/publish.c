@@ -23,6 +23,7 @@ static void view_free(struct view *view)
     free(view->name);
     certificate_release(view->certificate);
     route_finish(&view->route);
+    http_settings_release(view->http);
     free(view);
 }
 
@@ -75,6 +76,7 @@ static struct view *build_view(struct proxy *proxy, struct service *service)
     view->tally = tally_hold(service->tally);
     view->meter = meter_hold(service->meter);
     route_copy(&view->route, &service->route);
+    view->http = http_settings_hold(service->http);
     view->endpoints =
         (struct orch_endpoints){.size = sizeof view->endpoints, .generation = ++proxy->generation};
     fill_endpoints(view, service);

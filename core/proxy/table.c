@@ -277,9 +277,11 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     uint64_t slow_start = wire_get_u64(reader);
     uint32_t most = wire_get_u32(reader);
     struct feed_ejection ejection = read_ejection(reader);
+    struct http_settings *http = http_settings_read(reader);
     uint32_t count = wire_get_u32(reader);
     if (reader->failed) {
         route_finish(&route);
+        http_settings_release(http);
         return;
     }
     finish_staged(&proxy->staged);
@@ -304,6 +306,8 @@ void table_service(struct proxy *proxy, struct wire_reader *reader)
     service->slow_start_ns = slow_start;
     service->max_connections = most;
     service->ejection = ejection;
+    http_settings_release(service->http);
+    service->http = http;
     service->changed = true;
     service->stale = service->removed = false;
     proxy->staged = (struct staged){.service = service, .expected = count};
@@ -411,6 +415,7 @@ void table_free_service(struct proxy *proxy, struct service *service)
     free(service->balancer_config);
     free(service->certificate);
     route_finish(&service->route);
+    http_settings_release(service->http);
     free(service);
 }
 

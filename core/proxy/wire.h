@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WIRE_PROTOCOL = 9, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
+enum { WIRE_PROTOCOL = 10, WIRE_PACKET_BYTES = 48 * 1024, WIRE_FD_LIMIT = 64 };
 
 /* Addresses of listeners of datagrams begin so: they are others than those of TCP. */
 #define WIRE_UDP "udp/"
@@ -35,8 +35,10 @@ enum wire_type {
                            count, then each: text; hold: u64 time, u32 requests; page: text type,
                            body; redirect: u32 status, text scheme, host, path; u64 policy seed, drain,
                            connect, idle timeout,       slow start; u32 most connections; ejection: u32
-                           failures, percent,       share, u64 interval, time, longest time; u32 endpoint
-                           count
+                           failures, percent,       share, u64 interval, time, longest time; requests: u32
+                           weight, header count, then each: text name, value; u32 count of
+                           trusted networks, then each: text; u32 most connections of a client;
+                           u32 endpoint count
                          */
     WIRE_ENDPOINTS,   /* of the service put last: u32 count, then each: text id, address; u32 port,
                          weight, state, local */

@@ -34,6 +34,7 @@ struct worker_service {
     uint32_t connections;
     struct http_client *held; /* requests that wait for an endpoint */
     uint32_t held_count;
+    int64_t share; /* of requests that others have too, what it is owed of them */
     uint64_t connect_timeout_ns, idle_timeout_ns;
     uint8_t protocol;
     bool tls;

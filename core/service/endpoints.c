@@ -147,6 +147,7 @@ void service_manager_fill_table(struct service_manager *manager, const char *nam
         .hold = service->hold,
         .maintenance = service->maintenance,
         .redirect = service->redirect,
+        .http = service->http,
         .endpoints = {.items = endpoints, .count = count}};
 }
 

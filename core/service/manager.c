@@ -216,6 +216,10 @@ void service_manager_check(struct service_manager *manager, const struct service
     if (wanted->protocol != SERVICE_HTTP && wanted->redirect)
         schema_faults_add(faults, (struct schema_position){0}, "redirect",
                           "is for protocol \"http\" only");
+    const char *given = service_http_given(&wanted->http);
+    if (wanted->protocol != SERVICE_HTTP && given)
+        schema_faults_add(faults, (struct schema_position){0}, given,
+                          "is for protocol \"http\" only");
     if (wanted->protocol == SERVICE_UDP && wanted->tls)
         schema_faults_add(faults, (struct schema_position){0}, "tls",
                           "is not for protocol \"udp\": datagrams are passed as they are");

@@ -236,6 +236,12 @@ static const struct field service_fields[] = {
      .offset = AT(redirect),
      .object = &redirect_type,
      .doc = "http: where all its requests are sent; null: they are served."},
+    {.name = "http",
+     .kind = FIELD_OBJECT,
+     .flags = FIELD_INLINE,
+     .offset = AT(http),
+     .object = &service_http_type,
+     .doc = "What is done for requests, with protocol http."},
     {.name = "port", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "selector", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
     {.name = "split", .kind = FIELD_JSON, .flags = FIELD_RESERVED},
@@ -265,6 +271,13 @@ static bool share_host(const struct list *a, const struct list *b)
     return !a->count && !b->count;
 }
 
+static bool can_share_requests(const struct service *a, const struct service *b)
+{
+    bool same = strcmp(a->path_prefix, b->path_prefix) == 0 && share_host(&a->hosts, &b->hosts) &&
+                service_http_same_headers(&a->http, &b->http);
+    return !same || (a->http.weight > 0 && b->http.weight > 0);
+}
+
 /* A host has one certificate: which path is wanted is not known when it is shown. */
 static bool can_share_tls(const struct service *a, const struct service *b)
 {
@@ -279,7 +292,7 @@ bool service_can_share(const struct service *a, const struct service *b)
     if ((a->protocol == SERVICE_UDP) != (b->protocol == SERVICE_UDP))
         return true; /* other sockets */
     return a->protocol == SERVICE_HTTP && b->protocol == SERVICE_HTTP && can_share_tls(a, b) &&
-           (strcmp(a->path_prefix, b->path_prefix) != 0 || !share_host(&a->hosts, &b->hosts));
+           can_share_requests(a, b);
 }
 
 static void service_key(const struct record *record, struct text *out)

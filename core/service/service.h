@@ -3,6 +3,7 @@
 #define SERVICE_SERVICE_H
 
 #include "container/template.h"
+#include "service/http.h"
 #include "store/record.h"
 
 enum service_protocol { SERVICE_TCP = 1, SERVICE_HTTP, SERVICE_UDP };
@@ -51,6 +52,7 @@ struct service {
     struct hold hold;
     const struct maintenance_page *maintenance; /* NULL: a sentence */
     const struct redirect *redirect;            /* NULL: requests are served */
+    struct service_http http;
 };
 enum endpoint_state { ENDPOINT_ACTIVE = 1, ENDPOINT_DRAINING, ENDPOINT_DOWN };
 extern const struct record_kind service_kind;

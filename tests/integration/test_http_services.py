@@ -187,6 +187,42 @@ def test_routes_that_make_no_sense_are_refused(api, name, change):
     assert any(key.startswith(field) for key in api.post("/services", {**body, **change}).faults())
 
 
+@pytest.mark.parametrize("field, value", [
+    ("weight", 0), ("weight", 1001), ("headers", [{"name": "a b"}]), ("headers", [{}]),
+    ("headers", [{"name": "a", "value": ""}]), ("headers", [{"name": "a"}, {"name": "A"}]),
+    ("trustedProxies", ["10.0.0.0/33"]), ("trustedProxies", ["proxy.test"]),
+    ("trustedProxies", ["10.0.0.0/"]), ("maxConnectionsPerClient", 0)])
+def test_settings_of_requests_that_make_no_sense_are_refused(api, name, field, value):
+    body = service(name, f"127.0.0.1:{free_port()}", protocol="http", **{field: value})
+    assert any(key.startswith(field) for key in api.post("/services", body).faults())
+
+
+@pytest.mark.parametrize("field, value", [
+    ("weight", 1), ("headers", [{"name": "a", "value": None}]), ("trustedProxies", ["::1"]),
+    ("maxConnectionsPerClient", 1)])
+def test_settings_of_requests_are_for_http(api, name, field, value):
+    body = service(name, f"127.0.0.1:{free_port()}", **{field: value})
+    assert api.post("/services", body).faults() == {field}
+
+
+def test_services_share_requests_when_all_have_a_weight(api, port, name):
+    other, listen = f"{name}-other", f"127.0.0.1:{port}"
+    made = service(other, listen, protocol="http", deployment="none", weight=3)
+    assert api.post("/services", made).error(409)["code"] == "CONFLICT"
+    api.post("/services", {**made, "weight": None, "headers": [{"name": "X-Canary"}]}).check(201)
+    wait_listening(api, other)
+    for line, status in ((b"", 200), (b"X-Canary: 1\r\n", 503)):
+        answer = exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\n" + line + b"\r\n")
+        assert answer.status == status
+    api.patch(f"/services/{name}", {"weight": 1}).check(200)
+    shown = api.patch(f"/services/{other}", {"weight": 3, "headers": []}).ok()
+    assert shown["weight"] == 3 and shown["headers"] == []
+    assert {exchange(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status
+            for _ in range(8)} == {200}, "the one without containers is left out"
+    api.delete(f"/services/{other}").check(204)
+    api.patch(f"/services/{name}", {"weight": None}).check(200)
+
+
 def test_another_protocol_cuts_no_connection(api, port, name):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     ask(connection)

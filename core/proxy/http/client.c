@@ -186,6 +186,7 @@ static void release(struct http_client *client)
     struct http_engine *engine = worker->http;
     loop_timer_stop(&client->timer);
     http_exchange_finish(client);
+    http_crowd_leave(client);
     buffer_give(worker, client->out);
     bulk_end(worker, &client->bulk);
     http_intake_give(worker, &client->in);
@@ -532,6 +533,8 @@ void http_client_begin(const struct arrival *arrival)
     DL_APPEND2(engine->all, client, all_prev, all_next);
     meter_count(meter_lane(client->service->meter, worker->index), TRAFFIC_CONNECTIONS, 1);
     http_set_deadline(client, http_idle_ns(client));
+    if (!http_crowd_join(client, http_routes_limit(client->routes)))
+        http_client_gone(client, END_IN_ORDER);
     http_settle(client);
 }
 

@@ -85,7 +85,8 @@ struct http_client {
     struct bulk bulk;
     struct tls *tls; /* NULL: plain */
     int fd;
-    uint8_t state; /* enum http_state */
+    struct http_crowd *crowd; /* NULL: connections of its address are not counted */
+    uint8_t state;            /* enum http_state */
     uint8_t method_id;
     bool old;        /* of HTTP/1.0 */
     bool closing;    /* no request is read after this one */
@@ -128,6 +129,7 @@ struct http_engine {
     struct http_intake *intakes;
     struct http_upstream *idle, *spare_upstreams;
     uint32_t spare_count, intake_count, spare_upstream_count;
+    struct http_crowd *crowds; /* by address */
     struct loop_timer idle_timer;
     struct random_seeded random;
     uint64_t date_second; /* of the loop's clock, when it was written: */
@@ -172,7 +174,12 @@ void http_account_begin(struct http_client *client);
  * whole answer; `lost`: and not by the client's own doing. */
 void http_account(struct http_client *client, struct meter *meter, uint16_t status, bool lost);
 
+/* crowd.c */
+bool http_crowd_join(struct http_client *client, uint32_t limit); /* false: it is one too many */
+void http_crowd_leave(struct http_client *client);
+
 /* routes.c */
+uint32_t http_routes_limit(const struct http_routes *routes); /* connections of a client; 0: none */
 bool http_routes_are_closed(const struct http_routes *routes);
 /* NULL: no service has such a request. */
 struct worker_service *http_routes_find(const struct http_routes *routes,
@@ -187,6 +194,10 @@ void http_next_state(struct http_client *client); /* after any reply */
 void http_answer(struct http_client *client, uint16_t status, const char *text);
 void http_answer_unready(struct http_client *client); /* no endpoint is ready */
 void http_answer_redirect(struct http_client *client);
+
+/* Is it one of those that have such a request? */
+bool http_routes_mean(const struct http_routes *routes, const struct http_head *head,
+                      const uint8_t *bytes, const struct worker_service *service);
 
 /* exchange.c */
 void http_exchange_retry(struct http_client *client); /* it was held */

@@ -106,12 +106,14 @@ static struct iovec write_head(struct http_client *client)
 {
     struct http_engine *engine = client->worker->http;
     struct random_source random = random_seeded_source(&engine->random);
+    const struct view *view = client->service->view;
     note_facts(client);
     const struct http_request_extra extra = {
         .client = &client->facts,
         .random = {random.next(random.context), random.next(random.context),
                    random.next(random.context), random.next(random.context)},
-        .upgrades = client->upgrades};
+        .upgrades = client->upgrades,
+        .trusted = view && http_settings_trust(view->http, &client->source.any)};
     size_t length =
         http_write_request(engine->written, &client->in->head, client->in->bytes, &extra);
     return (struct iovec){engine->written, length};
@@ -142,13 +144,11 @@ static bool send_request(struct http_client *client)
 
 /* -- connecting -- */
 
-/* A pooled connection may have been closed by its server a moment ago: for a request that must not
- * be sent twice it is worth a look. */
-static bool is_alive(const struct http_client *client, const struct http_upstream *upstream)
+/* A pooled connection may have been closed by its server a moment ago, or have bytes that nobody
+ * asked for: those must not become this request's reply. */
+static bool is_fit(const struct http_upstream *upstream)
 {
     uint8_t byte;
-    if (http_is_idempotent(client->method_id))
-        return true;
     return recv(upstream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
 }
 
@@ -163,7 +163,7 @@ static bool use_pool(struct http_client *client)
     struct http_upstream *upstream;
     while (!client->fresh && (upstream = http_upstream_take(client->worker, client->endpoint))) {
         attach(client, upstream);
-        if (is_alive(client, upstream) && send_request(client))
+        if (is_fit(upstream) && send_request(client))
             return true;
         http_upstream_close(upstream, END_IN_ORDER);
     }

@@ -10,8 +10,7 @@
 static bool is_leaving(const struct http_client *client)
 {
     return client->worker->snapshot->leaves_queues || http_routes_are_closed(client->routes) ||
-           http_routes_find(client->routes, &client->in->head, client->in->bytes) !=
-               client->service;
+           !http_routes_mean(client->routes, &client->in->head, client->in->bytes, client->service);
 }
 
 bool http_hold(struct http_client *client)

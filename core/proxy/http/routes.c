@@ -1,6 +1,9 @@
 /* Requests to services that share a listener, by host and path. The host counts first: a name
  * itself before "*.name", the longer name before the shorter, any host last; then the longer
- * prefix. */
+ * prefix, then the more headers, then the service whose name is the least. Services with all of
+ * these in common share the requests by weight, smoothly: each is as far behind its share as the
+ * others allow, never more than one round. Those without a ready endpoint get none while another
+ * has one. */
 #include "proxy/http/engine.h"
 #include "proxy/http/http.h"
 
@@ -16,6 +19,7 @@ struct http_route {
 struct http_routes {
     uint32_t references, count, room;
     bool closed;
+    uint32_t limit; /* connections of a client; 0: none */
     struct http_route *items;
 };
 enum { ANY_HOST = 1, WILDCARD_HOST = 2, EXACT_HOST = 1 << 16 }; /* ranks; a wildcard's grows */
@@ -43,7 +47,7 @@ void http_routes_release(struct http_routes *routes)
 
 void http_routes_clear(struct http_routes *routes)
 {
-    routes->count = 0;
+    routes->count = routes->limit = 0;
 }
 
 void http_routes_close(struct http_routes *routes)
@@ -56,6 +60,11 @@ void http_routes_close(struct http_routes *routes)
 bool http_routes_are_closed(const struct http_routes *routes)
 {
     return routes->closed;
+}
+
+uint32_t http_routes_limit(const struct http_routes *routes)
+{
+    return routes->limit;
 }
 
 static void add(struct http_routes *routes, const char *host, struct worker_service *service)
@@ -75,6 +84,9 @@ static void add(struct http_routes *routes, const char *host, struct worker_serv
 void http_routes_add(struct http_routes *routes, struct worker_service *service)
 {
     const struct route *route = &service->view->route;
+    uint32_t limit = service->view->http->max_per_client;
+    if (limit && (!routes->limit || limit < routes->limit))
+        routes->limit = limit;
     for (uint32_t i = 0; i < route->host_count; i++)
         add(routes, route->hosts[i], service);
     if (!route->host_count)
@@ -167,23 +179,142 @@ static bool has_prefix(const struct http_route *route, struct text_part path)
                            (path.length == length || path.at[length] == '/') && !climbs(path));
 }
 
-struct worker_service *http_routes_find(const struct http_routes *routes,
-                                        const struct http_head *head, const uint8_t *bytes)
+/* -- headers -- */
+
+static bool has_header(const struct http_header_wanted *wanted, const struct http_head *head,
+                       const uint8_t *bytes)
+{
+    for (uint8_t i = 0; i < head->count; i++) {
+        const struct http_field *field = &head->fields[i];
+        if (field->name.length == wanted->name_length &&
+            strncasecmp((const char *)bytes + field->name.at, wanted->name, wanted->name_length) ==
+                0 &&
+            (!wanted->value_length ||
+             (field->value.length == wanted->value_length &&
+              memcmp(bytes + field->value.at, wanted->value, wanted->value_length) == 0)))
+            return true;
+    }
+    return false;
+}
+
+static bool has_headers(const struct http_settings *settings, const struct http_head *head,
+                        const uint8_t *bytes)
+{
+    for (uint32_t i = 0; i < settings->header_count; i++)
+        if (!has_header(&settings->headers[i], head, bytes))
+            return false;
+    return true;
+}
+
+static const struct http_settings *settings_of(const struct http_route *route)
+{
+    return route->service->view->http;
+}
+
+static bool has_wanted(const struct http_settings *settings,
+                       const struct http_header_wanted *wanted)
+{
+    for (uint32_t i = 0; i < settings->header_count; i++)
+        if (strcasecmp(settings->headers[i].name, wanted->name) == 0 &&
+            strcmp(settings->headers[i].value, wanted->value) == 0)
+            return true;
+    return false;
+}
+
+/* -- shares -- */
+
+static bool has_same_requests(const struct http_route *a, const struct http_route *b)
+{
+    const struct http_settings *of_a = settings_of(a), *of_b = settings_of(b);
+    if (!of_a->weight || !of_b->weight || !text_equal(a->host, b->host) ||
+        strcmp(a->prefix, b->prefix) != 0 || of_a->header_count != of_b->header_count)
+        return false;
+    for (uint32_t i = 0; i < of_a->header_count; i++)
+        if (!has_wanted(of_b, &of_a->headers[i]))
+            return false;
+    return true;
+}
+
+static bool can_serve(const struct http_route *route)
+{
+    return route->service->view->endpoints.items.count > 0 ||
+           route->service->view->route.redirect_status;
+}
+
+static struct worker_service *share(const struct http_routes *routes, const struct http_route *like)
+{
+    struct worker_service *next = NULL;
+    int64_t whole = 0;
+    bool some = false;
+    for (uint32_t i = 0; i < routes->count && !some; i++)
+        some = has_same_requests(&routes->items[i], like) && can_serve(&routes->items[i]);
+    for (uint32_t i = 0; i < routes->count; i++) {
+        const struct http_route *route = &routes->items[i];
+        struct worker_service *service = route->service;
+        if (!has_same_requests(route, like) || (some && !can_serve(route)))
+            continue;
+        service->share += settings_of(route)->weight;
+        whole += settings_of(route)->weight;
+        if (!next || service->share > next->share ||
+            (service->share == next->share && strcmp(service->view->name, next->view->name) < 0))
+            next = service;
+    }
+    next->share -= whole;
+    return next;
+}
+
+/* -- which one -- */
+
+/* Of two that both have the request, with the same rank of host. */
+static bool goes_before(const struct http_route *a, const struct http_route *b)
+{
+    if (a->prefix_length != b->prefix_length)
+        return a->prefix_length > b->prefix_length;
+    uint32_t of_a = settings_of(a)->header_count, of_b = settings_of(b)->header_count;
+    if (of_a != of_b)
+        return of_a > of_b;
+    return strcmp(a->service->view->name, b->service->view->name) < 0;
+}
+
+static const struct http_route *find(const struct http_routes *routes, const struct http_head *head,
+                                     const uint8_t *bytes)
 {
     const struct http_route *best = NULL;
     size_t best_rank = 0;
-    if (routes->count == 1 && !routes->items[0].host && routes->items[0].prefix_length <= 1)
-        return routes->items[0].service;
+    if (routes->count == 1 && !routes->items[0].host && routes->items[0].prefix_length <= 1 &&
+        !settings_of(&routes->items[0])->header_count)
+        return &routes->items[0];
     struct text_part host = host_of(head, bytes), path = path_of(head, bytes);
     for (uint32_t i = 0; i < routes->count; i++) {
         const struct http_route *route = &routes->items[i];
         size_t of_host = rank(route, host);
-        if (of_host < best_rank || !of_host || !has_prefix(route, path))
+        if (of_host < best_rank || !of_host || !has_prefix(route, path) ||
+            !has_headers(settings_of(route), head, bytes))
             continue;
-        if (of_host > best_rank || route->prefix_length > best->prefix_length) {
+        if (of_host > best_rank || goes_before(route, best)) {
             best = route;
             best_rank = of_host;
         }
     }
-    return best ? best->service : NULL;
+    return best;
+}
+
+struct worker_service *http_routes_find(const struct http_routes *routes,
+                                        const struct http_head *head, const uint8_t *bytes)
+{
+    const struct http_route *best = find(routes, head, bytes);
+    if (!best)
+        return NULL;
+    return settings_of(best)->weight ? share(routes, best) : best->service;
+}
+
+bool http_routes_mean(const struct http_routes *routes, const struct http_head *head,
+                      const uint8_t *bytes, const struct worker_service *service)
+{
+    const struct http_route *best = find(routes, head, bytes);
+    for (uint32_t i = 0; best && i < routes->count; i++)
+        if (routes->items[i].service == service &&
+            (best->service == service || has_same_requests(&routes->items[i], best)))
+            return true;
+    return false;
 }

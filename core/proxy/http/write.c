@@ -74,24 +74,59 @@ static uint8_t *put_host(uint8_t *at, const struct http_head *head, const uint8_
     return put_text(at, extra->client->local);
 }
 
+static const struct http_field *find_last(const struct http_head *head, uint8_t id)
+{
+    for (uint8_t i = head->count; i > 0; i--)
+        if (head->fields[i - 1].id == id)
+            return &head->fields[i - 1];
+    return NULL;
+}
+
+/* What came before, as one list: some look at the first line only, some at the last. */
+static uint8_t *put_before(uint8_t *at, const struct http_head *head, const uint8_t *bytes,
+                           const struct http_request_extra *extra, uint8_t id)
+{
+    for (uint8_t i = 0; extra->trusted && i < head->count; i++) {
+        if (head->fields[i].id != id || !head->fields[i].value.length)
+            continue;
+        at = put_span(at, bytes, head->fields[i].value);
+        at = PUT(at, ", ");
+    }
+    return at;
+}
+
+static const char *proto_of(const struct http_head *head, const uint8_t *bytes,
+                            const struct http_request_extra *extra)
+{
+    const struct http_field *said = find_last(head, HTTP_X_FORWARDED_PROTO);
+    if (extra->trusted && said && http_is(bytes + said->value.at, said->value.length, "https"))
+        return "https";
+    if (extra->trusted && said && http_is(bytes + said->value.at, said->value.length, "http"))
+        return "http";
+    return extra->client->tls ? "https" : "http";
+}
+
 static uint8_t *put_forwarded(uint8_t *at, const struct http_head *head, const uint8_t *bytes,
                               const struct http_request_extra *extra)
 {
     const struct http_client_facts *client = extra->client;
+    const struct http_field *host = extra->trusted ? find_last(head, HTTP_X_FORWARDED_HOST) : NULL;
     bool ip6 = strchr(client->address, ':');
-    const char *proto = client->tls ? "https" : "http";
     at = PUT(at, "X-Forwarded-For: ");
+    at = put_before(at, head, bytes, extra, HTTP_X_FORWARDED_FOR);
     at = put_text(at, client->address);
     at = PUT(at, "\r\nX-Forwarded-Proto: ");
-    at = put_text(at, proto);
+    at = put_text(at, proto_of(head, bytes, extra));
     at = PUT(at, "\r\nX-Forwarded-Host: ");
-    at = put_host(at, head, bytes, extra);
-    at = ip6 ? PUT(at, "\r\nForwarded: for=\"[") : PUT(at, "\r\nForwarded: for=");
+    at = host ? put_span(at, bytes, host->value) : put_host(at, head, bytes, extra);
+    at = PUT(at, "\r\nForwarded: ");
+    at = put_before(at, head, bytes, extra, HTTP_FORWARDED);
+    at = ip6 ? PUT(at, "for=\"[") : PUT(at, "for=");
     at = put_text(at, client->address);
     at = ip6 ? PUT(at, "]\";host=\"") : PUT(at, ";host=\"");
     at = put_host(at, head, bytes, extra);
     at = PUT(at, "\";proto=");
-    at = put_text(at, proto);
+    at = put_text(at, client->tls ? "https" : "http");
     return PUT(at, "\r\n");
 }
 

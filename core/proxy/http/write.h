@@ -18,6 +18,7 @@ struct http_request_extra {
     const struct http_client_facts *client;
     uint64_t random[4]; /* for ids, where the client sent none */
     bool upgrades;      /* Upgrade goes on */
+    bool trusted;       /* what it says of other clients goes on, and is added to */
 };
 size_t http_write_request(uint8_t *out, const struct http_head *head, const uint8_t *bytes,
                           const struct http_request_extra *extra);

@@ -206,6 +206,7 @@ Test(show, a_node_with_what_its_containers_reserve)
     "\"maxConnections\":null,\"ejection\":{\"failures\":5,\"failureRate\":\"0%\","                 \
     "\"interval\":\"10s\",\"time\":\"10s\",\"maxTime\":\"5m\",\"maxShare\":\"50%\"},"              \
     "\"hold\":{\"time\":\"0s\",\"requests\":256},\"maintenance\":null,\"redirect\":null,"          \
+    "\"weight\":null,\"headers\":[],\"trustedProxies\":[],\"maxConnectionsPerClient\":null,"       \
     "\"uid\":\"U\",\"version\":1,\"seq\":0,"                                                       \
     "\"createdAt\":\"T\",\"updatedAt\":\"T\","
 

@@ -208,6 +208,7 @@ void rig_put_as(const char *service, const char *listen, const struct rig_endpoi
                                                             .hold = rig.hold,
                                                             .page = rig.page,
                                                             .redirect = rig.redirect,
+                                                            .http = rig.http,
                                                             .endpoints = fed,
                                                             .endpoint_count = count});
 }

@@ -63,6 +63,7 @@ struct rig {
     struct feed_hold hold;
     struct feed_page page;
     struct feed_redirect redirect;
+    struct feed_http http;
     const char *certificate; /* NULL: without TLS */
 
     uint64_t acknowledged;

@@ -40,6 +40,8 @@ static void setup(void)
     service->name = strdup("web");
     service->tally = tally_hold(NULL);
     service->meter = meter_create(1);
+    service->http = calloc(1, sizeof *service->http);
+    service->http->references = 1;
     service->balancer = strdup("turns");
     service->balancer_config = strdup("{}");
     service->listen = strdup("");
