@@ -122,6 +122,11 @@ static void write_responses(struct text *out, const struct route *route)
     text_append_char(out, '}');
 }
 
+static void write_media(struct text *out, const char *schema, const char *example)
+{
+    text_append_format(out, "{\"schema\":%s,\"example\":%s}", schema, example ? example : "{}");
+}
+
 static void write_body(struct text *out, const struct route *route)
 {
     if (!route->takes)
@@ -129,11 +134,15 @@ static void write_body(struct text *out, const struct route *route)
     bool patch = strcmp(route->method, "PATCH") == 0;
     text_append_format(out, "\"requestBody\":{\"required\":%s,\"content\":{\"application/json\":",
                        route->body == BODY_REQUIRED ? "true" : "false");
-    text_append_format(out, "{\"schema\":{\"$ref\":\"#/components/schemas/%s\"}}",
-                       route->takes->name);
-    if (patch)
-        text_append_string(out,
-                           ",\"application/merge-patch+json\":{\"schema\":{\"type\":\"object\"}}");
+    if (patch) { /* any part of the object */
+        write_media(out, "{\"type\":\"object\"}", route->example);
+        text_append_string(out, ",\"application/merge-patch+json\":");
+        write_media(out, "{\"type\":\"object\"}", route->example);
+    } else {
+        CLEANUP(text_finish) struct text schema = {0};
+        text_append_format(&schema, "{\"$ref\":\"#/components/schemas/%s\"}", route->takes->name);
+        write_media(out, text_string(&schema), route->example);
+    }
     text_append_string(out, "}},");
 }
 
@@ -246,7 +255,10 @@ static void write_components(struct text *out, const struct router *router)
 void openapi_write(const struct router *router, struct text *out)
 {
     text_append_string(out, "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"orchestrator\","
-                            "\"version\":\"" ORCHESTRATOR_VERSION "\"},"
+                            "\"version\":\"" ORCHESTRATOR_VERSION "\",\"license\":{\"name\":"
+                            "\"Apache License 2.0\",\"identifier\":\"Apache-2.0\"}},"
+                            "\"servers\":[{\"url\":\"/\",\"description\":\"The daemon that "
+                            "answers this.\"}],"
                             "\"security\":[{\"key\":[]},{\"bearer\":[]}],");
     write_paths(out, router);
     write_components(out, router);

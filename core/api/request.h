@@ -41,6 +41,7 @@ struct route {
     uint8_t body;       /* enum route_body */
     const char *summary;
     const struct type *takes, *answers; /* for OpenAPI; NULL: none, or `answers_schema` */
+    const char *example;                /* JSON text: a body that it takes; NULL: {} will do */
     const char *answers_schema;         /* JSON Schema text where no type says it */
     bool answers_list;                  /* {"items", "next", "total", "seq"} of `answers` */
     const char *const *query;           /* names of known query parameters, NULL-terminated;

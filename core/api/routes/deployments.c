@@ -267,9 +267,15 @@ static void delete_deployment(struct request *request)
 
 #define ONE "/deployments/{name}"
 #define SHOWN .answers = &deployment_shown_type
-#define ACTION(verb, handler, type, bodies, text)                                                  \
+#define ACTION(verb, handler, type, bodies, body_example, text)                                    \
     ROUTE("POST", ONE "/" verb, handler, ROLE_DEPLOYER, .body = (bodies), .takes = (type), SHOWN,  \
-          .summary = (text))
+          .example = (body_example), .summary = (text))
+static const char example[] =
+    "{\"name\":\"web\",\"image\":\"app/"
+    "web:1\",\"replicas\":3,\"ports\":[{\"name\":\"http\",\"containerPort\":8080}],"
+    "\"resources\":{\"cpu\":\"250m\",\"memory\":\"64Mi\"},\"readinessProbe\":{\"http\":{\"port\":"
+    "\"http\","
+    "\"path\":\"/healthz\"},\"interval\":\"1s\"}}";
 static const char *const why_query[] = {"node", NULL};
 static const char *const diff_query[] = {"from", "to", NULL};
 static const char *const log_query[] = {"follow",   "tail",   "since", "timestamps",
@@ -278,22 +284,26 @@ static const struct route routes[] = {
     ROUTE("GET", "/deployments", list, ROLE_VIEWER, SHOWN, .answers_list = true,
           .query = list_query, .summary = "All deployments, by name"),
     ROUTE("POST", "/deployments", post, ROLE_DEPLOYER, .body = BODY_REQUIRED,
-          .takes = &deployment_type, SHOWN, .status = 201, .summary = "Declare a deployment"),
+          .takes = &deployment_type, .example = example, SHOWN, .status = 201,
+          .summary = "Declare a deployment"),
     ROUTE("GET", ONE, show, ROLE_VIEWER, SHOWN, .summary = "One deployment"),
-    ROUTE("PUT", ONE, put, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &deployment_type, SHOWN,
-          .summary = "Declare it, new or changed"),
+    ROUTE("PUT", ONE, put, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &deployment_type,
+          .example = example, SHOWN, .summary = "Declare it, new or changed"),
     ROUTE("PATCH", ONE, patch, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &deployment_type,
-          SHOWN, .summary = "Change some members (RFC 7396)"),
+          .example = "{\"image\":\"app/web:2\",\"env\":{\"TZ\":\"UTC\"}}", SHOWN,
+          .summary = "Change some members (RFC 7396)"),
     ROUTE("DELETE", ONE, delete_deployment, ROLE_DEPLOYER, SHOWN, .status = 202,
           .summary = "Delete it; its containers drain first"),
-    ACTION("scale", scale, &scale_type, BODY_REQUIRED, "Set the number of replicas"),
-    ACTION("restart", restart, &nothing_type, BODY_OPTIONAL, "Replace every container"),
-    ACTION("pause", pause_rollout, &nothing_type, BODY_OPTIONAL, "Hold its rollout"),
-    ACTION("resume", resume, &nothing_type, BODY_OPTIONAL, "Go on with its rollout"),
-    ACTION("rollback", rollback, &rollback_type, BODY_OPTIONAL, "Put an earlier template back"),
-    ACTION("promote", promote, &nothing_type, BODY_OPTIONAL,
+    ACTION("scale", scale, &scale_type, BODY_REQUIRED, "{\"replicas\":5}",
+           "Set the number of replicas"),
+    ACTION("restart", restart, &nothing_type, BODY_OPTIONAL, NULL, "Replace every container"),
+    ACTION("pause", pause_rollout, &nothing_type, BODY_OPTIONAL, NULL, "Hold its rollout"),
+    ACTION("resume", resume, &nothing_type, BODY_OPTIONAL, NULL, "Go on with its rollout"),
+    ACTION("rollback", rollback, &rollback_type, BODY_OPTIONAL, "{\"revision\":1}",
+           "Put an earlier template back"),
+    ACTION("promote", promote, &nothing_type, BODY_OPTIONAL, NULL,
            "A canary, or a blue-green rollout, goes on to all replicas"),
-    ACTION("abort", abort_rollout, &nothing_type, BODY_OPTIONAL,
+    ACTION("abort", abort_rollout, &nothing_type, BODY_OPTIONAL, NULL,
            "End its rollout: the last complete template is put back"),
     ROUTE("GET", ONE "/diff", deployment_diff, ROLE_VIEWER, .answers = &diff_shown_type,
           .query = diff_query,

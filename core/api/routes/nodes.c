@@ -111,19 +111,21 @@ static void delete_node(struct request *request)
 
 #define ONE "/nodes/{name}"
 #define SHOWN .answers = &node_shown_type
-#define ACTION(verb, handler, type, text)                                                          \
+#define ACTION(verb, handler, type, body_example, text)                                            \
     ROUTE("POST", ONE "/" verb, handler, ROLE_OPERATOR, .body = BODY_OPTIONAL, .takes = (type),    \
-          SHOWN, .summary = (text))
+          .example = (body_example), SHOWN, .summary = (text))
 static const struct route routes[] = {
     ROUTE("GET", "/nodes", list, ROLE_VIEWER, SHOWN, .answers_list = true, .query = list_query,
           .summary = "All nodes, by name"),
     ROUTE("GET", ONE, show, ROLE_VIEWER, SHOWN, .summary = "One node"),
-    ROUTE("PATCH", ONE, patch, ROLE_OPERATOR, .body = BODY_REQUIRED, .takes = &node_type, SHOWN,
+    ROUTE("PATCH", ONE, patch, ROLE_OPERATOR, .body = BODY_REQUIRED, .takes = &node_type,
+          .example = "{\"labels\":{\"zone\":\"a\"}}", SHOWN,
           .summary = "Change its labels (RFC 7396)"),
     ROUTE("DELETE", ONE, delete_node, ROLE_OPERATOR, .status = 204,
           .summary = "Forget a node that is lost or drained"),
-    ACTION("cordon", cordon, &nothing_type, "It takes no new containers"),
-    ACTION("uncordon", uncordon, &nothing_type, "It takes new containers again"),
-    ACTION("drain", drain, &drain_type, "Move its containers to other nodes"),
+    ACTION("cordon", cordon, &nothing_type, NULL, "It takes no new containers"),
+    ACTION("uncordon", uncordon, &nothing_type, NULL, "It takes new containers again"),
+    ACTION("drain", drain, &drain_type, "{\"deadline\":\"10m\"}",
+           "Move its containers to other nodes"),
 };
 const struct route_table routes_nodes = ROUTE_TABLE(routes);

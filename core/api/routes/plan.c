@@ -451,6 +451,8 @@ static const char applied_schema[] =
     "\"integer\"},\"seq\":{\"type\":\"integer\"}}}";
 static const struct route routes[] = {
     ROUTE("POST", "/plan", plan, ROLE_VIEWER, .body = BODY_REQUIRED, .takes = &asked_plan_type,
+          .example = "{\"items\":[{\"op\":\"scale\",\"kind\":\"deployments\",\"name\":\"web\","
+                     "\"object\":{\"replicas\":2}}]}",
           .answers_schema = plan_schema, .no_dry_run = true, .audit = AUDIT_NOTHING,
           .summary = "What changes would do; nothing is changed"),
     ROUTE("POST", "/plan/{token}/apply", plan_apply, ROLE_OPERATOR, .body = BODY_OPTIONAL,

@@ -238,6 +238,9 @@ static void list_endpoints(struct request *request)
 
 #define ONE "/services/{name}"
 #define SHOWN .answers = &service_shown_type
+static const char example[] = "{\"name\":\"web\",\"deployment\":\"web\",\"listen\":\"127.0.0.1:"
+                              "8080\",\"targetPort\":\"http\","
+                              "\"protocol\":\"http\",\"balancer\":\"round-robin\"}";
 static const char *const query[] = {LIST_QUERY, "deployment", NULL};
 static const char *const endpoint_query[] = {"limit", NULL};
 static const char *const traffic_query[] = {"by", "since", "step", NULL};
@@ -245,11 +248,12 @@ static const struct route routes[] = {
     ROUTE("GET", "/services", list, ROLE_VIEWER, SHOWN, .answers_list = true, .query = query,
           .summary = "All services, by name"),
     ROUTE("POST", "/services", post, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &service_type,
-          SHOWN, .status = 201, .summary = "Declare a service"),
+          .example = example, SHOWN, .status = 201, .summary = "Declare a service"),
     ROUTE("GET", ONE, show, ROLE_VIEWER, SHOWN, .summary = "One service"),
-    ROUTE("PUT", ONE, put, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &service_type, SHOWN,
-          .summary = "Declare it, new or changed"),
-    ROUTE("PATCH", ONE, patch, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &service_type, SHOWN,
+    ROUTE("PUT", ONE, put, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &service_type,
+          .example = example, SHOWN, .summary = "Declare it, new or changed"),
+    ROUTE("PATCH", ONE, patch, ROLE_DEPLOYER, .body = BODY_REQUIRED, .takes = &service_type,
+          .example = "{\"drainTimeout\":\"10s\"}", SHOWN,
           .summary = "Change some members (RFC 7396)"),
     ROUTE("DELETE", ONE, delete_service, ROLE_DEPLOYER, .status = 204,
           .summary = "Close its listeners"),
