@@ -32,9 +32,9 @@ struct worker_service {
     struct chooser *chooser;
     struct meter *meter; /* held */
     uint32_t connections;
-    struct http_client *held; /* requests that wait for an endpoint */
-    uint32_t held_count;
-    int64_t share; /* of requests that others have too, what it is owed of them */
+    struct http_client *held;       /* requests that wait for an endpoint */
+    uint32_t held_count, look_left; /* to be looked at, since there is another snapshot */
+    int64_t share;                  /* of requests that others have too, what it is owed of them */
     uint64_t connect_timeout_ns, idle_timeout_ns;
     uint8_t protocol;
     bool tls;

@@ -130,7 +130,7 @@ struct http_engine {
     struct http_upstream *idle, *spare_upstreams;
     uint32_t spare_count, intake_count, spare_upstream_count;
     struct http_crowd *crowds; /* by address */
-    struct loop_timer idle_timer;
+    struct loop_timer idle_timer, held_timer;
     struct random_seeded random;
     uint64_t date_second; /* of the loop's clock, when it was written: */
     char date[HTTP_DATE_BYTES];
@@ -153,7 +153,9 @@ void http_client_send(struct http_client *client, struct iovec *parts, int count
 /* Answers in place of an endpoint, and goes on where that is safe. */
 void http_client_tunnel(struct http_client *client); /* after 101; it is gone then */
 void http_exchange_done(struct http_client *client); /* the reply has been read to its end */
+/* time.c */
 void http_set_deadline(struct http_client *client, uint64_t ns);
+void http_client_late(void *client);                                  /* of its timer */
 static inline uint64_t http_idle_ns(const struct http_client *client) /* UINT64_MAX: no limit */
 {
     uint64_t idle_ns = client->service->idle_timeout_ns;
@@ -188,6 +190,7 @@ struct worker_service *http_routes_find(const struct http_routes *routes,
 /* hold.c: requests that no endpoint is ready for. False: it is not to wait (any longer). */
 bool http_hold(struct http_client *client);
 void http_hold_leave(struct http_client *client); /* if it is held */
+void http_look_more(void *worker);                /* of the engine's timer */
 
 /* own.c: what the proxy answers by itself, and that is the end of the request. */
 void http_next_state(struct http_client *client); /* after any reply */

@@ -6,6 +6,8 @@
 
 #include <utlist.h>
 
+enum { HELD_A_TURN = 64 };
+
 /* Requests are no longer meant for its service, or for this proxy. */
 static bool is_leaving(const struct http_client *client)
 {
@@ -42,15 +44,46 @@ void http_hold_leave(struct http_client *client)
     client->held_by = NULL;
 }
 
+/* True: all that were there when the snapshot came have been looked at. */
+static bool look_some(struct worker_service *service, uint32_t *budget)
+{
+    while (service->look_left && service->held && *budget) {
+        struct http_client *client = service->held;
+        service->look_left--;
+        --*budget;
+        http_exchange_retry(client); /* held again, it is the last */
+        http_settle(client);
+    }
+    if (!service->held)
+        service->look_left = 0;
+    return !service->look_left;
+}
+
+void http_look_more(void *argument)
+{
+    struct worker *worker = argument;
+    struct worker_service *service, *next;
+    uint32_t budget = HELD_A_TURN;
+    bool done = true;
+    HASH_ITER(hh, worker->services, service, next)
+    {
+        done &= look_some(service, &budget);
+    }
+    if (!done)
+        loop_timer_start(&worker->http->held_timer, 0);
+}
+
 void http_look_held(struct worker *worker)
 {
     struct worker_service *service, *next;
+    if (!worker->http)
+        return;
     HASH_ITER(hh, worker->services, service, next)
     {
-        for (uint32_t left = service->held_count; left; left--) {
-            struct http_client *client = service->held;
-            http_exchange_retry(client); /* held again, it is the last */
-            http_settle(client);
-        }
+        uint32_t all = UINT32_MAX;
+        service->look_left = service->held_count;
+        if (service->sequence != worker->snapshot->sequence) /* it goes: they can't stay */
+            (void)look_some(service, &all);
     }
+    http_look_more(worker);
 }
