@@ -150,7 +150,7 @@ static bool read_key(const struct bytes *pem, const char *file, gnutls_x509_priv
                      struct error *error)
 {
     const gnutls_datum_t datum = datum_of(pem);
-    if (memmem(pem->data, pem->length, "ENCRYPTED", strlen("ENCRYPTED")))
+    if (pem->length && memmem(pem->data, pem->length, "ENCRYPTED", strlen("ENCRYPTED")))
         return error_set(error, ERROR_VALIDATION,
                          "the key in %s is protected by a passphrase, which nobody is there to "
                          "type; write it without one (openssl pkey -in %s)",
@@ -188,9 +188,11 @@ static void join(struct key_pair *pair, const struct bytes *certificate, const s
 {
     pair->length = certificate->length + 1 + key->length;
     pair->pem = memory_alloc(pair->length);
-    memcpy(pair->pem, certificate->data, certificate->length);
+    if (certificate->length)
+        memcpy(pair->pem, certificate->data, certificate->length);
     pair->pem[certificate->length] = '\n';
-    memcpy(pair->pem + certificate->length + 1, key->data, key->length);
+    if (key->length)
+        memcpy(pair->pem + certificate->length + 1, key->data, key->length);
 }
 
 static bool check_key(struct key_pair *pair, const struct bytes *pem, gnutls_x509_crt_t leaf,

@@ -259,6 +259,8 @@ static struct worker_service *share(const struct http_routes *routes, const stru
             (service->share == next->share && strcmp(service->view->name, next->view->name) < 0))
             next = service;
     }
+    if (!next) /* `like` has no weight: it shares with nobody */
+        return like->service;
     next->share -= whole;
     return next;
 }
