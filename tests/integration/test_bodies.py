@@ -121,7 +121,7 @@ def test_a_deployment_that_makes_no_sense_is_refused(api, name, change):
 def test_a_service_that_makes_no_sense_is_refused(api, name):
     base = {"name": name, "deployment": "web", "listen": "127.0.0.1:19999"}
     for change in ({"listen": "nowhere"}, {"listen": "127.0.0.1:70000"},
-                   {"protocol": "udp"}, {"protocol": "smtp"}, {"balancer": "nobody"},
+                   {"protocol": "udp", "hosts": ["a.example"]}, {"protocol": "smtp"}, {"balancer": "nobody"},
                    {"drainTimeout": "never"}, {"targetPort": 0}):
         assert api.post("/services", {**base, **change}).faults(), change
 

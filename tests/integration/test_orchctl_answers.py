@@ -53,6 +53,14 @@ def test_why_shows_each_node_with_its_reasons_and_what_would_help(serve):
     assert "\x1b[2J" not in ctl.terminal("why", "web").end()
 
 
+def test_a_route_that_an_older_server_lacks_is_named_with_its_version(serve):
+    _, ctl = serve({("GET", "/cluster"): (200, {"version": "0.0.9"}),
+                    ("GET", "/openapi.json"): (200, {"paths": {"/api/v1/cluster": {}}})})
+    said = ctl.fails(1, "top", "services")
+    assert "has no /api/v1/traffic" in said and "update the server" in said
+    assert "orchestrator 0.0.9 at http://127.0.0.1:" in said
+
+
 def test_why_not_is_about_one_node(serve):
     _, ctl = serve({("GET", "/deployments/web/why"): (200, WHY)})
     shown = ctl.ok("why-not", "web", "--node", "n2")

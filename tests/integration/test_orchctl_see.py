@@ -112,12 +112,6 @@ def test_an_unknown_host_or_key_is_explained(shared, ctl):
     assert "give a key" in ctl.fails(1, "get", "d", ORCH_API_KEY="")
 
 
-def test_an_endpoint_that_the_server_lacks_is_named_with_its_version(ctl, name):
-    said = ctl.fails(1, "top", "services")
-    if "has no /api/v1/traffic" in said:
-        assert "orchestrator 0.1.0 at http://127.0.0.1:" in said and "update the server" in said
-
-
 def test_nothing_is_coloured_without_a_terminal(api, ctl, name):
     deploy(api, name)
     assert "\x1b" not in ctl.ok("get", "d", name) + ctl.ok("describe", "d", name)
