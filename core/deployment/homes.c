@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 enum { JUDGED_AT_ONCE = 500 };
 
@@ -37,26 +38,13 @@ static struct home *find_or_make(struct homes *homes, const char *node)
 
 static void list(struct homes *homes, struct home *home)
 {
-    home->next = NULL;
-    home->previous = homes->last;
-    if (homes->last)
-        homes->last->next = home;
-    else
-        homes->first = home;
-    homes->last = home;
+    DL_APPEND2(homes->first, home, previous, next);
     homes->lacking++;
 }
 
 static void unlist(struct homes *homes, struct home *home)
 {
-    if (home->previous)
-        home->previous->next = home->next;
-    else
-        homes->first = home->next;
-    if (home->next)
-        home->next->previous = home->previous;
-    else
-        homes->last = home->previous;
+    DL_DELETE2(homes->first, home, previous, next);
     homes->lacking--;
 }
 

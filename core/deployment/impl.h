@@ -32,7 +32,7 @@ struct slots {
 /* Of a deployment in global mode: homes.c. */
 struct homes {
     struct home *by_node;
-    struct home *first, *last; /* eligible nodes that lack a replica of what is in force */
+    struct home *first; /* eligible nodes that lack a replica of what is in force */
     size_t lacking;
     int64_t eligible;      /* nodes */
     bool outdated;         /* all nodes are to be judged again */

@@ -60,7 +60,7 @@ class Nginx:
                 self.asked += 1
                 return int(re.search(rb"requests\s+\d+ \d+ (\d+)", text).group(1)) - self.asked
             except OSError:
-                time.sleep(0.05)  # it has only just been started
+                time.sleep(0.05)  # it has only just been started, and tells nobody that it listens
         raise RuntimeError("nginx does not answer")
 
     def stop(self):
@@ -182,7 +182,7 @@ def settled(look):
     """A number that no longer changes."""
     last, since = look(), time.monotonic()
     while time.monotonic() - since < 3:
-        time.sleep(0.25)
+        time.sleep(0.25)  # that nothing more comes is no event; three seconds without are taken for it
         if look() != last:
             last, since = look(), time.monotonic()
     return last

@@ -44,6 +44,7 @@ def test_megabytes_pass_both_ways_unchanged(ctl):
 
 
 def test_a_session_ends_with_its_container(ctl, api):
+    # The command in the container only has to outlive the test, which waits for its end.
     running = ctl.spawn("exec", "web", "sh", "-c", "echo begun; sleep 1000")
     assert running.stdout.readline() == "begun\n"
     api.delete(f"/containers/{containers(api, 'web')[0]['id']}").check(202)

@@ -8,6 +8,7 @@ MIB = 1 << 20
 
 
 def test_a_busy_container_uses_its_limit_and_an_idle_one_nothing(api):
+    # The idle container's program is a sleep: it does nothing as long as it is there.
     for name, command in (("busy", "while :; do :; done"), ("idle", "sleep 100000")):
         api.post("/deployments", {
             "name": name, "image": IMAGES[0], "command": ["sh", "-c", command], "stopSignal": "SIGKILL",

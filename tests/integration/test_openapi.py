@@ -75,7 +75,7 @@ def test_the_description_is_clean(description, shared, tmp_path):
     document = tmp_path / "openapi.json"
     document.write_text(shared.open.get("/openapi.json").text)
     done = subprocess.run([ROOT / "scripts" / "lint-openapi", document], capture_output=True, text=True)
-    if done.returncode == 3:
+    if done.returncode == 3:  # the linter comes from npm, and a machine may have no way to it
         pytest.skip("no registry to install the linter from: " + done.stderr[-200:])
     assert done.returncode == 0, done.stdout + done.stderr
 

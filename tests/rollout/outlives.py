@@ -45,13 +45,13 @@ def reconfigure(world, times):
         else:
             world.api.post("/services", {"name": f"{NAME}-{i}", "deployment": NAME,
                                          "listen": f"127.0.0.2:{20000 + i}"}).check(201)
-        time.sleep(world.chance.uniform(0, 0.05))   # changes one by one, and several at once
+        time.sleep(world.chance.uniform(0, 0.05))   # the load asked for: one by one, and several at once
 
 
 def restart(world, times):
     for _ in range(times):
         world.restart_the_daemon()
-        time.sleep(world.chance.uniform(0, 0.5))    # at any instant of its beginning
+        time.sleep(world.chance.uniform(0, 0.5))    # what is tried: a kill at any instant of its beginning
         world.daemon.kill()
         world.daemon.process.wait(30)
         world.daemon.start()

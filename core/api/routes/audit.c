@@ -1,27 +1,9 @@
 /* /audit: who changed what, or tried to. */
 #include "api/routes/impl.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 /* -- as it is shown; the key is the number -- */
-
-static void fill(const struct api_parts *parts, const struct record *record, void *soft)
-{
-    (void)parts, (void)record, (void)soft;
-}
-
-static uint64_t seq(const struct record *record, const void *soft)
-{
-    (void)soft;
-    return record->seq;
-}
-
-static const char *key(const struct record *record, char scratch[SHOWN_KEY_BYTES])
-{
-    snprintf(scratch, SHOWN_KEY_BYTES, "%llu", (unsigned long long)record->seq);
-    return scratch;
-}
 
 static const struct record *seek(const struct api_parts *parts, uint64_t from)
 {
@@ -59,9 +41,9 @@ static void write_audit(const struct record *record, const void *soft, struct te
 
 const struct shown_kind shown_audit = {.name = "audit",
                                        .id = KIND_AUDIT,
-                                       .fill = fill,
-                                       .seq = seq,
-                                       .key = key,
+                                       .fill = shown_nothing_soft,
+                                       .seq = shown_own_seq,
+                                       .key = shown_number,
                                        .next = next,
                                        .find = find,
                                        .write = write_audit};

@@ -183,3 +183,20 @@ void list_close(struct request *request, uint64_t total)
     text_append_format(&request->out, "],\"next\":null,\"total\":%llu,\"seq\":%llu}",
                        (unsigned long long)total, (unsigned long long)request->seq);
 }
+
+void shown_nothing_soft(const struct api_parts *parts, const struct record *record, void *soft)
+{
+    (void)parts, (void)record, (void)soft;
+}
+
+uint64_t shown_own_seq(const struct record *record, const void *soft)
+{
+    (void)soft;
+    return record->seq;
+}
+
+const char *shown_number(const struct record *record, char scratch[SHOWN_KEY_BYTES])
+{
+    snprintf(scratch, SHOWN_KEY_BYTES, "%llu", (unsigned long long)record->seq);
+    return scratch;
+}

@@ -144,4 +144,9 @@ extern const struct type exec_type;
 /* [api] "]" and what every list ends with. */
 void list_close(struct request *request, uint64_t total);
 
+/* For kinds whose key is the number: what events and audit entries have in common. */
+void shown_nothing_soft(const struct api_parts *parts, const struct record *record, void *soft);
+uint64_t shown_own_seq(const struct record *record, const void *soft);
+const char *shown_number(const struct record *record, char scratch[SHOWN_KEY_BYTES]);
+
 #endif

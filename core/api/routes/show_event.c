@@ -1,7 +1,6 @@
 /* Events as they are shown; the key is the number. */
 #include "api/routes/impl.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,23 +27,6 @@ const struct type event_shown_type = {.name = "Event",
 static const struct event *event_of(const struct record *record)
 {
     return (const struct event *)record;
-}
-
-static void fill(const struct api_parts *parts, const struct record *record, void *soft)
-{
-    (void)parts, (void)record, (void)soft;
-}
-
-static uint64_t seq(const struct record *record, const void *soft)
-{
-    (void)soft;
-    return record->seq;
-}
-
-static const char *key(const struct record *record, char scratch[SHOWN_KEY_BYTES])
-{
-    snprintf(scratch, SHOWN_KEY_BYTES, "%llu", (unsigned long long)record->seq);
-    return scratch;
 }
 
 static const struct record *seek(const struct api_parts *parts, uint64_t from)
@@ -100,9 +82,9 @@ static void write_event(const struct record *record, const void *soft, struct te
 
 const struct shown_kind shown_events = {.name = "events",
                                         .id = KIND_EVENT,
-                                        .fill = fill,
-                                        .seq = seq,
-                                        .key = key,
+                                        .fill = shown_nothing_soft,
+                                        .seq = shown_own_seq,
+                                        .key = shown_number,
                                         .next = next,
                                         .find = find,
                                         .write = write_event};

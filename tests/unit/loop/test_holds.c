@@ -15,7 +15,8 @@ static int holds;
 static void hold(void *argument)
 {
     struct loop_timer *again = argument;
-    nanosleep(&(struct timespec){.tv_nsec = 60 * NS_PER_MS}, NULL); /* what it is told for */
+    nanosleep(&(struct timespec){.tv_nsec = 60 * NS_PER_MS},
+              NULL); /* the test is about a callback that holds the loop */
     if (++holds < HOLDS)
         loop_timer_start(again, 0);
     else
